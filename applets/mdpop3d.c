@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mdpop3d: a POP3 server for Maildirs, from inetd or its own listener.
+ *
+ * Until a client has logged in, this runs as root, and so may everything
+ * it reaches: the files whose code may run as root are
+ *
+ * root: applets/popbox.c
+ * root: applets/mdpop3d.c
+ * root: applets/mdpop3d/listen.c
+ * root: applets/mdpop3d/login.c
+ * root: applets/mdpop3d/session.c
+ * root: libmd/auth.c
+ * root: libmd/base.c
+ * root: libmd/log.c
+ * root: libmd/netio.c
+ * root: libmd/pop3.c
+ * root: libmd/users.c
+ *
+ * drop.c and what it calls (maildir, mdname, mdscan, message, md5) run as
+ * the user only.
+ */
+//config:config MDPOP3D
+//config:	bool "mdpop3d: POP3 server for Maildirs"
+//config:	default y
+//config:	help
+//config:	  Serves one Maildir to one client over POP3 (RFC 1939), from
+//config:	  inetd, a pipe or its own listener. Without the features
+//config:	  below it serves users whom its caller has authenticated.
+//config:
+//config:config FEATURE_MDPOP3D_AUTH
+//config:	bool "Log users in (USER and PASS)"
+//config:	default y
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  Checks passwords against passwd(5) and shadow(5) and becomes
+//config:	  the user. Needs a crypt(3), see "Password hashes".
+//config:
+//config:config FEATURE_MDPOP3D_USERFILE
+//config:	bool "Virtual users from a file (-P)"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  Users that exist only in a file of passwd(5) form that holds
+//config:	  their hashes; several may share one uid.
+//config:
+//config:config FEATURE_MDPOP3D_LISTEN
+//config:	bool "Own listener (-l)"
+//config:	default y
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  Accepts connections itself, IPv4 and IPv6, one process for
+//config:	  each session, with limits in all and for one address; also
+//config:	  takes sockets from systemd. Without it an inetd is needed.
+//config:
+//config:config FEATURE_MDPOP3D_DEBUG
+//config:	bool "Log what clients say (-d)"
+//config:	default y
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  The option -d, for finding out what a client does. Passwords
+//config:	  are left out of the log.
+//config:
+//config:config MDPOP3D_TIMEOUT
+//config:	int "Seconds of silence before a client is dropped"
+//config:	default 60
+//config:	range 1 86400
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  The default of -t. RFC 1939 asks for 600 at least; 60 frees
+//config:	  the memory of a small machine sooner.
+//config:
+//config:config MDPOP3D_LOGIN_TIME
+//config:	int "Seconds a whole login may take"
+//config:	default 60
+//config:	range 1 86400
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  However busy a client looks, after this it has logged in or
+//config:	  is dropped. Four timeouts (-t) are the limit if that is less.
+//applet:APPLET(mdpop3d, "usr/sbin", "in.mdpop3d")
+//kbuild:obj-$(CONFIG_MDPOP3D) += applets/mdpop3d.o
+//usage:usage: mdpop3d [-acdenqsV] [-t SEC] [-m MAILDIR] [-u USER] [-r HOST] [-R VAR]
+//usage:               [-M UID] [-P FILE] [-l [ADDR:]PORT]... [-L N] [-I N]
+//usage:Serve a Maildir over POP3 on standard input and output.
+//usage:
+//usage:  -a          the caller has authenticated the user: no login
+//usage:  -u USER     the same, and USER is the name for the log
+//usage:  -m MAILDIR  below the home directory, or with -a the current one
+//usage:              (default: $MAILDIR, or Maildir)
+//usage:  -t SEC      drop a client that is silent for so long
+//usage:  -c          take a lost connection for a QUIT: deletions count
+//usage:  -n          leave new messages in new/
+//usage:  -s          sizes as the file system has them: fast, not exact
+//usage:  -P FILE     users from this passwd(5) file, hashes included
+//usage:  -M UID      refuse users with a lower uid
+//usage:  -r HOST     the client's address, for the log
+//usage:  -R VAR      the same, from environment variable VAR
+//usage:  -l [ADDR:]PORT  listen; -L N sessions at most, -I N from one address
+//usage:  -q          do not log connections
+//usage:  -d          log what clients say, but for passwords
+//usage:  -e          log to standard error
+//usage:  -V          print the version
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "mdpop3d/mdpop3d.h"
+#include "usage.h"
+#include "users.h"
+
+const char mdpop3d_usage[] = MDPOP3D_USAGE;
+
+int mdpop3d_main(int argc, char **argv);
+
+static struct session session;
+
+/*
+ * Under an inetd descriptor 2 is the client too: what is for the
+ * administrator must not reach it, nor break the protocol.
+ */
+static bool stderr_is_client(void)
+{
+	return fd_same(STDIN_FILENO, STDERR_FILENO) && !isatty(STDIN_FILENO);
+}
+
+static bool stdin_is_socket(void)
+{
+	int type;
+	socklen_t n = sizeof type;
+
+	return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &n) == 0;
+}
+
+/* Says what is wrong with the call, once, to whom it concerns. */
+static int misuse(const char *what, const char *detail)
+{
+	struct lg lg;
+
+	if (stdin_is_socket())
+		fd_puts(STDOUT_FILENO,
+		    "-ERR [SYS/PERM] this server is not set up rightly\r\n",
+		    (char *)NULL);
+	if (!stderr_is_client()) {
+		fd_puts(STDERR_FILENO, "mdpop3d: ", what, detail, "\n",
+		    mdpop3d_usage, (char *)NULL);
+		return EXIT_USAGE;
+	}
+	lg_open(&lg, "mdpop3d", false, true);
+	lg_say(&lg, LG_ERR, what, detail, (char *)NULL);
+	return EXIT_USAGE;
+}
+
+static int print_version(void)
+{
+	fd_puts(STDOUT_FILENO, "mdpop3d " POPBOX_VERSION " (popbox)",
+	    ENABLE_FEATURE_MDPOP3D_AUTH ? " auth" : "",
+	    ENABLE_FEATURE_MDPOP3D_USERFILE ? " userfile" : "",
+	    ENABLE_FEATURE_MDPOP3D_LISTEN ? " listen" : "",
+	    ENABLE_FEATURE_MDPOP3D_DEBUG ? " debug" : "",
+	    "\n", (char *)NULL);
+	return EXIT_OK;
+}
+
+static bool one_of(const char *letters, char c)
+{
+	return letters[str_span(letters, c)] != '\0';
+}
+
+/* Letters the manual page knows and this build lacks. */
+static bool is_absent(char letter)
+{
+	return one_of("pAT", letter) ||
+	    (!ENABLE_FEATURE_MDPOP3D_USERFILE && letter == 'P') ||
+	    (!ENABLE_FEATURE_MDPOP3D_LISTEN && one_of("lLI", letter)) ||
+	    (!ENABLE_FEATURE_MDPOP3D_AUTH && letter == 'M') ||
+	    (!ENABLE_FEATURE_MDPOP3D_DEBUG && letter == 'd');
+}
+
+/* A decimal value within bounds; -1: neither. */
+static int64_t number(const char *value, uint64_t least, uint64_t most)
+{
+	uint64_t n;
+
+	if (parse_u64(value, &n) < 0 || n < least || n > most)
+		return -1;
+	return (int64_t)n;
+}
+
+static bool set_number(struct conf *c, char letter, const char *value)
+{
+	int64_t n = number(value, letter != 'M',
+	    letter == 'M' ? UINT32_MAX - 1 : letter == 't' ? 86400 : 65536);
+
+	if (n < 0)
+		return false;
+	if (letter == 't')
+		c->timeout = (int)n;
+	else if (letter == 'M')
+		c->lowest_uid = (uid_t)n;
+	else if (letter == 'L')
+		c->sessions = (unsigned)n;
+	else
+		c->per_source = (unsigned)n;
+	return true;
+}
+
+static bool *flag(struct conf *c, char letter)
+{
+	switch (letter) {
+	case 'a': return &c->preauth;
+	case 'c': return &c->commit;
+	case 'd': return &c->debug;
+	case 'e': return &c->to_stderr;
+	case 'n': return &c->keep_new;
+	case 'q': return &c->quiet;
+	case 's': return &c->fast_sizes;
+	default: return NULL;
+	}
+}
+
+/* Options with a text; what is wrong with it, or null. */
+static const char *set_text(struct conf *c, char letter, const char *value)
+{
+	switch (letter) {
+	case 'm':
+		c->maildir = value;
+		break;
+	case 'u':
+		c->user = value;
+		c->preauth = true;
+		break;
+	case 'r':
+		c->host = value;
+		break;
+	case 'R':
+		c->host = env_get(value);
+		if (c->host == NULL)
+			return "no such environment variable: ";
+		break;
+	case 'P':
+		c->users_file = value;
+		break;
+	default:
+		if (c->listens == LISTEN_MAX)
+			return "too many -l options: ";
+		c->listen[c->listens++] = value;
+	}
+	return NULL;
+}
+
+static int set_option(struct conf *c, const struct opt *o)
+{
+	const char name[] = { '-', o->letter, '\0' };
+	const char *wrong;
+	bool *on = flag(c, o->letter);
+
+	if (is_absent(o->letter))
+		return misuse("not in this build: ", name);
+	if (on) {
+		*on = true;
+		return -1;
+	}
+	if (one_of("tMLI", o->letter))
+		return set_number(c, o->letter, o->value) ? -1 :
+		    misuse("bad number: ", o->value);
+	wrong = set_text(c, o->letter, o->value);
+	return wrong ? misuse(wrong, o->value) : -1;
+}
+
+/* -1 to go on, or an exit status. */
+static int parse_options(struct conf *c, char **argv)
+{
+	struct opt o;
+	int letter, e = -1;
+
+	opt_init(&o, argv, "acdenqsVAt:m:u:r:R:M:P:l:L:I:p:T:");
+	while (e < 0 && (letter = opt_next(&o)) != 0) {
+		const char name[] = { '-', o.letter, '\0' };
+
+		if (letter == OPT_HELP) {
+			fd_puts(STDOUT_FILENO, mdpop3d_usage, (char *)NULL);
+			return EXIT_OK;
+		}
+		if (letter == 'V' || letter == OPT_VERSION)
+			return print_version();
+		if (letter == OPT_UNKNOWN)
+			return misuse("unknown option: ", name);
+		if (letter == OPT_NOVALUE)
+			return misuse("value missing: ", name);
+		e = set_option(c, &o);
+	}
+	if (e < 0 && argv[o.i])
+		return misuse("unexpected argument: ", argv[o.i]);
+	return e;
+}
+
+static bool listening(const struct conf *c)
+{
+	return ENABLE_FEATURE_MDPOP3D_LISTEN &&
+	    (c->listens > 0 || listen_inherited());
+}
+
+/* Options that make no sense together are not silently ignored. */
+static int check_options(const struct conf *c)
+{
+	if (!ENABLE_FEATURE_MDPOP3D_AUTH && !c->preauth)
+		return misuse("this build cannot log users in: ",
+		    "-a or -u is needed");
+	if (c->preauth && c->users_file)
+		return misuse("with -a or -u there is no login: ", "-P");
+	if (c->listens > 0 && c->host)
+		return misuse("with -l each client has its own address: ",
+		    "-r or -R");
+	return -1;
+}
+
+/* An empty variable is as good as none. */
+static const char *environment(const char *name)
+{
+	const char *v = env_get(name);
+
+	return v && *v ? v : NULL;
+}
+
+static void use_environment(struct conf *c)
+{
+	if (!c->maildir)
+		c->maildir = environment("MAILDIR");
+	if (!c->maildir)
+		c->maildir = "Maildir";
+	if (listening(c))
+		return;
+	if (!c->host)
+		c->host = environment("TCPREMOTEIP");
+	if (!c->host)
+		c->host = environment("REMOTE_HOST");
+}
+
+static void find_host(struct session *s)
+{
+	struct nio_addr peer;
+	struct str t;
+
+	str_init(&t, s->host, sizeof s->host);
+	if (s->conf->host && *s->conf->host)
+		str_safe(&t, s->conf->host, strlen(s->conf->host), 64);
+	else if (nio_peer(STDIN_FILENO, &peer) == 0)
+		nio_addr_text(&t, &peer);
+	else
+		str_put(&t, "local");
+}
+
+/* Who the caller says it is, or the owner of this process. */
+static void find_name(struct session *s)
+{
+	const char *name = s->conf->user;
+	char own[SAFE_NAME];
+	struct str t;
+
+	str_init(&t, s->name, sizeof s->name);
+	if (!s->conf->preauth)
+		return;
+	if (!name)
+		name = environment("LOGNAME");
+	if (!name && us_name(getuid(), own, sizeof own) == 0)
+		name = own;
+	if (name)
+		str_safe(&t, name, strlen(name), 64);
+	else
+		str_u64(&t, getuid());
+}
+
+/* For somebody who types the command to see what it does. */
+static void greet_terminal(void)
+{
+	if (isatty(STDIN_FILENO))
+		fd_puts(STDERR_FILENO,
+		    "mdpop3d speaks POP3 here, with you; QUIT ends it.\n"
+		    "An inetd starts it for mail clients, or -l PORT does; "
+		    "see --help.\n", (char *)NULL);
+}
+
+static void quiet_stderr(void)
+{
+	int fd = openat(AT_FDCWD, "/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
+/* A client that leaves is an error of write, not the end of us. */
+static void block_sigpipe(void)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe, NULL);
+}
+
+static void run_session(struct session *s)
+{
+	int64_t login = 4 * (int64_t)s->conf->timeout;
+
+	nio_init(&s->io, STDIN_FILENO, STDOUT_FILENO,
+	    s->conf->timeout * 1000);
+	nio_nodelay(STDOUT_FILENO);
+	s->state = P3_AUTHORIZATION;
+	if (!s->conf->preauth) {
+		if (login > CONFIG_MDPOP3D_LOGIN_TIME)
+			login = CONFIG_MDPOP3D_LOGIN_TIME;
+		s->io.deadline = nio_now() + login * 1000;
+	}
+	find_host(s);
+	find_name(s);
+	session_run(s);
+}
+
+int mdpop3d_main(int argc, char **argv)
+{
+	struct conf c = {
+		.timeout = CONFIG_MDPOP3D_TIMEOUT,
+		.sessions = 100, .per_source = 20
+	};
+	struct session *s = &session;
+	bool no_stderr;
+	int e;
+
+	(void)argc;
+	e = parse_options(&c, argv);
+	if (e < 0)
+		e = check_options(&c);
+	if (e >= 0)
+		return e;
+	use_environment(&c);
+	block_sigpipe();
+	umask(077);
+	no_stderr = !listening(&c) && stderr_is_client();
+	lg_open(&s->log, "mdpop3d", c.to_stderr, no_stderr);
+	if (no_stderr)
+		quiet_stderr();
+	if (listening(&c)) {
+		if (!listen_run(&c, &s->log, &e))
+			return e;
+	} else {
+		greet_terminal();
+	}
+	s->conf = &c;
+	run_session(s);
+	return EXIT_OK;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MDPOP3D) += applets/mdpop3d/drop.o
+/*
+ * The maildrop: the list made at login, what the client marks in it, and
+ * the UPDATE state (RFC 1939 section 6), the only place that changes
+ * anything in a Maildir.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "mdpop3d.h"
+#include "message.h"
+
+enum {				/* our bits in md_ent.mark */
+	DELETED = 0x10,		/* DELE */
+	REMOVED = 0x20,		/* its name is off the disk */
+	MEASURED = 0x40,
+	FAILED = 0x80		/* could not be read or, in UPDATE, removed */
+};
+
+/* Rounds of looking for messages that others rename at the same time. */
+enum { ROUNDS = 4 };
+
+static int measure(struct drop *d, struct md_ent *m)
+{
+	struct stat st;
+	struct msg w;
+	int fd = md_open_message(&d->md, m, &st);
+	int e = 0;
+
+	if (fd < 0)
+		return fd;
+	if (d->exact) {
+		msg_begin(&w, MSG_ALL, NULL, NULL);
+		e = msg_file(&w, fd, d->buf, sizeof d->buf);
+		m->size = w.octets;
+	} else {
+		/* As RETR will find it, or not at all. */
+		m->size = (uint64_t)st.st_size;
+	}
+	close(fd);
+	return e;
+}
+
+/* A lack of our own is no reason to leave a message out. */
+static bool is_shortage(int e)
+{
+	return e == -EMFILE || e == -ENFILE || e == -ENOMEM;
+}
+
+/* One pass over what is not measured yet; *stale: some were renamed. */
+static int measure_pass(struct drop *d, bool *stale)
+{
+	*stale = false;
+	for (size_t i = 0; i < d->list.n; i++) {
+		struct md_ent *m = &d->list.e[i];
+		int e;
+
+		if (m->mark & (MEASURED | FAILED | MD_GONE))
+			continue;
+		e = measure(d, m);
+		if (is_shortage(e))
+			return e;
+		if (e == -ENOENT)
+			*stale = true;
+		else
+			m->mark |= e ? FAILED : MEASURED;
+	}
+	return 0;
+}
+
+/* Leaves in the list what could be read; numbers are given only then. */
+static void keep_measured(struct drop *d)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->list.n; i++) {
+		const struct md_ent *m = &d->list.e[i];
+
+		d->skipped += (m->mark & FAILED) != 0;
+		if (!(m->mark & MEASURED))
+			continue;
+		d->left_octets += m->size;
+		d->list.e[kept++] = *m;
+	}
+	d->list.n = d->left = kept;
+}
+
+static int list_messages(struct drop *d)
+{
+	bool stale = true;
+	int e = md_scan(&d->md, &d->list);
+
+	for (int i = 0; e == 0 && stale && i < ROUNDS; i++) {
+		e = i > 0 ? md_refresh(&d->md, &d->list) : 0;
+		if (e == 0)
+			e = measure_pass(d, &stale);
+	}
+	if (e == 0)
+		keep_measured(d);
+	return e;
+}
+
+int drop_open(struct drop *d, const char *path, bool exact)
+{
+	int e = md_open(&d->md, AT_FDCWD, path);
+
+	d->exact = exact;
+	if (e == 0)
+		e = md_lock(&d->md);
+	return e ? e : list_messages(d);
+}
+
+bool drop_marked(const struct md_ent *m)
+{
+	return (m->mark & DELETED) != 0;
+}
+
+struct md_ent *drop_message(struct drop *d, uint64_t number)
+{
+	struct md_ent *m;
+
+	if (number < 1 || number > d->list.n)
+		return NULL;
+	m = &d->list.e[number - 1];
+	return drop_marked(m) ? NULL : m;
+}
+
+void drop_mark(struct drop *d, struct md_ent *m)
+{
+	m->mark |= DELETED;
+	d->left--;
+	d->deleted++;
+	d->left_octets -= m->size;
+	d->deleted_octets += m->size;
+}
+
+void drop_unmark_all(struct drop *d)
+{
+	for (size_t i = 0; i < d->list.n; i++)
+		d->list.e[i].mark &= (uint8_t)~DELETED;
+	d->left += d->deleted;
+	d->left_octets += d->deleted_octets;
+	d->deleted = 0;
+	d->deleted_octets = 0;
+}
+
+int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st)
+{
+	int fd = -ENOENT;
+
+	for (int i = 0; i < ROUNDS && !(m->mark & MD_GONE); i++) {
+		int e;
+
+		fd = md_open_message(&d->md, m, st);
+		if (fd != -ENOENT)
+			return fd;
+		/* Renamed by another program: one scan finds them all. */
+		e = md_refresh(&d->md, &d->list);
+		if (e)
+			return e;
+	}
+	return fd;
+}
+
+/* Still to be removed, as far as we know. */
+static bool pending(const struct md_ent *m)
+{
+	if (!(m->mark & DELETED) || (m->mark & (MD_GONE | FAILED)))
+		return false;
+	return !(m->mark & REMOVED) || (m->mark & MD_LINKED);
+}
+
+/* One attempt at all that is pending; true: look for renamed ones. */
+static bool remove_pass(struct drop *d)
+{
+	bool again = false;
+
+	for (size_t i = 0; i < d->list.n; i++) {
+		struct md_ent *m = &d->list.e[i];
+		int e;
+
+		if (!pending(m))
+			continue;
+		e = md_remove(&d->md, m);
+		if (e == -ENOENT || (e == 0 && (m->mark & MD_LINKED)))
+			again = true;
+		if (e == 0)
+			/* From now on only its inode is this message. */
+			m->mark |= REMOVED | MD_STRICT;
+		else if (e != -ENOENT)
+			m->mark |= FAILED;
+	}
+	return again;
+}
+
+/* Already gone is done: somebody else removed it. */
+static size_t remove_marked(struct drop *d)
+{
+	size_t failed = 0;
+
+	for (int i = 0; i < ROUNDS && remove_pass(d); i++)
+		if (md_refresh(&d->md, &d->list))
+			break;
+	for (size_t i = 0; i < d->list.n; i++) {
+		unsigned mark = d->list.e[i].mark;
+
+		failed += (mark & DELETED) && !(mark & (REMOVED | MD_GONE));
+	}
+	return failed;
+}
+
+/* What cannot move stays in new/, where it is as safe. */
+static bool see_rest(struct drop *d)
+{
+	bool moved = false;
+
+	for (size_t i = 0; i < d->list.n; i++) {
+		const struct md_ent *m = &d->list.e[i];
+
+		if (m->sub == MD_NEW && !(m->mark & (DELETED | MD_GONE)))
+			moved = md_see(&d->md, m) == 0 || moved;
+	}
+	return moved;
+}
+
+size_t drop_update(struct drop *d, bool see)
+{
+	sigset_t stops, before;
+	size_t failed = 0;
+	bool changed = d->deleted > 0;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stops, &before);
+	if (d->deleted)
+		failed = remove_marked(d);
+	if (see)
+		changed = see_rest(d) || changed;
+	if (changed)
+		(void)md_sync(&d->md);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return failed;
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MDPOP3D) += applets/mdpop3d/session.o
+/* One client: RFC 1939, with CAPA (RFC 2449) and response codes. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "mdpop3d.h"
+#include "message.h"
+#include "users.h"
+
+/* Commands in a row that may fail, by state, before we hang up. */
+enum { BAD_BEFORE_LOGIN = 3, BAD_AFTER_LOGIN = 20 };
+
+void reply_ok(struct session *s)
+{
+	s->bad = 0;
+	nio_puts(&s->io, "+OK\r\n");
+}
+
+void reply_err(struct session *s, const char *text)
+{
+	s->bad++;
+	nio_puts(&s->io, "-ERR ");
+	nio_puts(&s->io, text);
+	nio_puts(&s->io, "\r\n");
+}
+
+void reply_end(struct session *s, const char *text, const char *why)
+{
+	reply_err(s, text);
+	s->end = why;
+}
+
+void session_log(struct session *s, int level, const char *what,
+    const char *reason)
+{
+	lg_say(&s->log, level, "[", s->host, "][", s->name, "] ", what,
+	    reason ? ": " : NULL, reason, (char *)NULL);
+}
+
+/* "+OK" and numbers or words, as STAT, LIST n and UIDL n have it. */
+static void put_line(struct session *s, const char *start, uint64_t number,
+    const char *word, uint64_t size)
+{
+	char buf[P3_LINE];
+	struct str line;
+
+	str_init(&line, buf, sizeof buf);
+	str_put(&line, start);
+	str_u64(&line, number);
+	str_char(&line, ' ');
+	if (word)
+		str_put(&line, word);
+	else
+		str_u64(&line, size);
+	str_put(&line, "\r\n");
+	nio_put(&s->io, line.p, line.len);
+}
+
+static void put_entry(struct session *s, const char *start,
+    const struct md_ent *m, bool uidl)
+{
+	uint64_t number = (uint64_t)(m - s->drop.list.e) + 1;
+	char uid[MD_UIDL_MAX + 1];
+
+	if (uidl)
+		md_uidl(uid, m->name, m->base, m->mark & MD_TWIN);
+	put_line(s, start, number, uidl ? uid : NULL, m->size);
+}
+
+/* The message an argument names; null: answered already. */
+static struct md_ent *pick(struct session *s, const char *arg)
+{
+	struct md_ent *m = NULL;
+	uint64_t number;
+
+	if (parse_u64(arg, &number) == 0)
+		m = drop_message(&s->drop, number);
+	if (m == NULL)
+		reply_err(s, "no such message");
+	return m;
+}
+
+static void list(struct session *s, const struct p3_line *c, bool uidl)
+{
+	if (c->args) {
+		const struct md_ent *m = pick(s, c->arg[0]);
+
+		if (m) {
+			s->bad = 0;
+			put_entry(s, "+OK ", m, uidl);
+		}
+		return;
+	}
+	reply_ok(s);
+	for (size_t i = 0; i < s->drop.list.n && !s->io.failed; i++)
+		if (!drop_marked(&s->drop.list.e[i]))
+			put_entry(s, "", &s->drop.list.e[i], uidl);
+	nio_puts(&s->io, ".\r\n");
+}
+
+static int to_client(void *ctx, const void *p, size_t n)
+{
+	struct nio *io = ctx;
+
+	return nio_put(io, p, n);
+}
+
+/*
+ * After the +OK there is no way to tell of an error but to hang up: a
+ * terminator would pass off part of a message as all of it.
+ */
+static void send_file(struct session *s, int fd, const struct md_ent *m,
+    uint64_t stored, uint64_t lines)
+{
+	struct drop *d = &s->drop;
+	struct msg w;
+	int e;
+
+	reply_ok(s);
+	msg_begin(&w, lines, to_client, &s->io);
+	e = msg_file(&w, fd, d->buf, sizeof d->buf);
+	if (s->io.failed)
+		return;
+	if (e == 0 && !w.full && (w.stored != stored ||
+	    (d->exact && w.octets != m->size)))
+		e = -ESTALE;
+	if (e == 0) {
+		nio_puts(&s->io, ".\r\n");
+		return;
+	}
+	session_log(s, LG_ERR, "cannot read message", m->name);
+	s->end = e == -ESTALE ? "message has changed" : "read error";
+}
+
+static void send_message(struct session *s, const struct p3_line *c,
+    uint64_t lines)
+{
+	struct md_ent *m = pick(s, c->arg[0]);
+	struct stat st;
+	int fd;
+
+	if (m == NULL)
+		return;
+	fd = drop_open_message(&s->drop, m, &st);
+	if (fd < 0) {
+		reply_err(s, fd == -ENOENT ? "message is gone" :
+		    "[SYS/TEMP] message cannot be opened");
+		return;
+	}
+	send_file(s, fd, m, (uint64_t)st.st_size, lines);
+	close(fd);
+}
+
+static void top(struct session *s, const struct p3_line *c)
+{
+	uint64_t lines;
+
+	/* As a count of lines, MSG_ALL is as good as any that large. */
+	if (parse_u64(c->arg[1], &lines) < 0)
+		reply_err(s, "bad number of lines");
+	else
+		send_message(s, c, lines);
+}
+
+static void dele(struct session *s, const struct p3_line *c)
+{
+	struct md_ent *m = pick(s, c->arg[0]);
+
+	if (m) {
+		drop_mark(&s->drop, m);
+		reply_ok(s);
+	}
+}
+
+static void quit(struct session *s)
+{
+	size_t failed = 0;
+
+	s->end = "quit";
+	if (s->state == P3_TRANSACTION)
+		failed = drop_update(&s->drop, !s->conf->keep_new);
+	if (failed == 0) {
+		reply_ok(s);
+		return;
+	}
+	session_log(s, LG_ERR, "some deleted messages not removed", NULL);
+	reply_err(s, "[SYS/TEMP] some deleted messages not removed");
+}
+
+static void capa(struct session *s)
+{
+	reply_ok(s);
+	nio_puts(&s->io, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
+	    "EXPIRE NEVER\r\n");
+	if (!s->conf->preauth)
+		nio_puts(&s->io, "USER\r\nAUTH-RESP-CODE\r\n");
+	if (s->state == P3_TRANSACTION)
+		nio_puts(&s->io, "IMPLEMENTATION popbox-" POPBOX_VERSION
+		    "\r\n");
+	nio_puts(&s->io, ".\r\n");
+}
+
+static void obey(struct session *s, const struct p3_line *c)
+{
+	switch (c->verb) {
+	case P3_CAPA:
+		capa(s);
+		break;
+	case P3_DELE:
+		dele(s, c);
+		break;
+	case P3_LIST:
+	case P3_UIDL:
+		list(s, c, c->verb == P3_UIDL);
+		break;
+	case P3_PASS:
+		if (ENABLE_FEATURE_MDPOP3D_AUTH)
+			login_pass(s, c->arg[0]);
+		break;
+	case P3_QUIT:
+		quit(s);
+		break;
+	case P3_RETR:
+		send_message(s, c, MSG_ALL);
+		break;
+	case P3_RSET:
+		drop_unmark_all(&s->drop);
+		reply_ok(s);
+		break;
+	case P3_STAT:
+		s->bad = 0;
+		put_line(s, "+OK ", s->drop.left, NULL, s->drop.left_octets);
+		break;
+	case P3_TOP:
+		top(s, c);
+		break;
+	case P3_USER:
+		if (ENABLE_FEATURE_MDPOP3D_AUTH)
+			login_user(s, c->arg[0]);
+		break;
+	default:
+		reply_ok(s);
+	}
+}
+
+static bool mentions_pass(const char *p, size_t n)
+{
+	for (; n >= 4; p++, n--) {
+		size_t i = 0;
+
+		while (i < 4 && ascii_lower(p[i]) == "pass"[i])
+			i++;
+		if (i == 4)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * -d: what the client says, but no password, however it was mistyped.
+ * Before login a line that is no command may be one all by itself.
+ */
+static void log_line(struct session *s, const char *line, size_t len)
+{
+	char buf[4 * P3_LINE];
+	struct str safe;
+	size_t word = str_span(line, ' ');
+	bool hide = mentions_pass(line, len) ||
+	    (s->state == P3_AUTHORIZATION && p3_verb(line, word) < 0);
+
+	str_init(&safe, buf, sizeof buf);
+	if (hide && p3_verb(line, word) == P3_PASS)
+		str_put(&safe, "PASS ");
+	if (hide)
+		str_put(&safe, "<hidden>");
+	else
+		str_safe(&safe, line, len, len);
+	session_log(s, LG_DEBUG, "command", safe.p);
+}
+
+static void command(struct session *s, char *line, size_t len)
+{
+	struct p3_line c;
+	int e;
+
+	if (ENABLE_FEATURE_MDPOP3D_DEBUG && s->conf->debug)
+		log_line(s, line, len);
+	e = p3_parse(&c, line, len);
+	if (e == P3_EARGS)
+		reply_err(s, "wrong arguments");
+	else if (e)
+		reply_err(s, "unknown command");
+	else if (!(p3_commands[c.verb].states & s->state))
+		reply_err(s, "not now");
+	else
+		obey(s, &c);
+	if (e || c.verb != P3_USER)
+		s->user_given = false;
+	if (s->state == P3_AUTHORIZATION || (e == 0 && c.verb == P3_PASS)) {
+		/* Where passwords pass through. */
+		us_wipe(line, len);
+		us_wipe(s->io.ibuf, s->io.ipos);
+	}
+}
+
+static void too_bad(struct session *s)
+{
+	unsigned most = s->state == P3_TRANSACTION ? BAD_AFTER_LOGIN :
+	    BAD_BEFORE_LOGIN;
+
+	if (!s->end && s->bad > most)
+		s->end = "too many bad commands";
+}
+
+/* The client is lost; -c takes that for a QUIT. */
+static void lost(struct session *s, int how)
+{
+	s->end = how == NIO_TIMEOUT ? "timeout" :
+	    how == NIO_EOF ? "disconnected" : "connection lost";
+	if (s->conf->commit && s->state == P3_TRANSACTION &&
+	    drop_update(&s->drop, !s->conf->keep_new))
+		session_log(s, LG_ERR, "some deleted messages not removed",
+		    NULL);
+}
+
+static void serve(struct session *s)
+{
+	char line[P3_LINE];
+	size_t len = 0;
+
+	while (!s->end) {
+		int e = nio_line(&s->io, line, sizeof line, &len);
+
+		if (e == NIO_LONG) {
+			s->user_given = false;
+			reply_err(s, "line too long");
+		} else if (e == 0) {
+			command(s, line, len);
+		} else {
+			lost(s, e);
+		}
+		if (!s->end && s->io.failed)
+			lost(s, s->io.failed);
+		too_bad(s);
+	}
+	us_wipe(line, sizeof line);
+}
+
+static void log_end(struct session *s)
+{
+	const struct drop *d = &s->drop;
+	char buf[160];
+	struct str t;
+
+	str_init(&t, buf, sizeof buf);
+	str_put(&t, s->end);
+	str_put(&t, " (");
+	str_u64(&t, d->left);
+	str_char(&t, '/');
+	str_u64(&t, d->left_octets);
+	str_put(&t, " msgs/bytes left, ");
+	str_u64(&t, d->deleted);
+	str_char(&t, '/');
+	str_u64(&t, d->deleted_octets);
+	str_put(&t, " deleted)");
+	session_log(s, LG_INFO, t.p, NULL);
+}
+
+static void open_failed(struct session *s, int e)
+{
+	const char *dir = s->conf->maildir;
+	char why[ERR_TEXT];
+
+	if (e == -EWOULDBLOCK) {
+		session_log(s, LG_NOTICE, "maildrop is in use", NULL);
+		reply_end(s, "[IN-USE] maildrop is in use", "in use");
+		return;
+	}
+	session_log(s, LG_ERR, dir, err_text(-e, why));
+	if (e == -ENOENT || e == -ENOTDIR || e == -ELOOP || e == -EACCES)
+		reply_end(s, "[SYS/PERM] no maildrop", "no maildrop");
+	else
+		reply_end(s, "[SYS/TEMP] cannot open maildrop", "no maildrop");
+}
+
+void session_enter(struct session *s)
+{
+	struct drop *d = &s->drop;
+	char number[24];
+	struct str t;
+	int e = drop_open(d, s->conf->maildir, !s->conf->fast_sizes);
+
+	if (e) {
+		open_failed(s, e);
+		return;
+	}
+	if (d->skipped) {
+		str_init(&t, number, sizeof number);
+		str_u64(&t, d->skipped);
+		session_log(s, LG_WARNING, "unreadable files left out", t.p);
+	}
+	s->io.deadline = 0;
+	s->state = P3_TRANSACTION;
+	reply_ok(s);
+}
+
+void session_run(struct session *s)
+{
+	if (!s->conf->quiet)
+		session_log(s, LG_INFO, "connect", NULL);
+	if (s->conf->preauth)
+		session_enter(s);
+	else
+		reply_ok(s);
+	serve(s);
+	(void)nio_flush(&s->io);
+	if (!s->conf->quiet)
+		log_end(s);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_FEATURE_MDPOP3D_AUTH) += libmd/auth.o
+#include "auth.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <shadow.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "users.h"
+
+enum { GROUPS_MAX = 256 };
+
+/* What the files say of one user, and a setting for those they lack. */
+struct record {
+	bool found;
+	bool whole;		/* uid, gid and home could be read */
+	bool expired;
+	char hash[AU_FIELD];
+	char dummy[AU_FIELD];	/* of the costliest scheme seen */
+};
+
+/* What crypt(3) does where no hash tells what this system uses. */
+static const char fallback[] = "$6$popboxpopboxpop$";
+
+static int strength(const char *hash)
+{
+	static const char rank[][5] = {
+		"$1$", "$5$", "$6$", "$2", "$7$", "$gy$", "$y$"
+	};
+
+	for (int i = (int)(sizeof rank / sizeof *rank); i-- > 0; )
+		if (strncmp(hash, rank[i], strlen(rank[i])) == 0)
+			return i + 1;
+	return 0;
+}
+
+/* Every hash is looked at, the user's or not: the time tells nothing. */
+static void note_hash(struct record *r, const char *hash)
+{
+	struct str s;
+
+	if (strength(hash) > strength(r->dummy)) {
+		str_init(&s, r->dummy, sizeof r->dummy);
+		str_put(&s, hash);
+	}
+}
+
+/* A cut copy of a hash, name or home would be another: none instead. */
+static bool take(char to[AU_FIELD], const char *from)
+{
+	struct str s;
+
+	str_init(&s, to, AU_FIELD);
+	str_put(&s, from);
+	if (s.cut)
+		to[0] = '\0';
+	return !s.cut;
+}
+
+static void take_user(struct record *r, struct au_user *u, char **field)
+{
+	uint64_t uid, gid;
+
+	r->found = true;
+	r->whole = take(u->name, field[0]) && take(r->hash, field[1]) &&
+	    parse_u64(field[2], &uid) == 0 && uid < UINT32_MAX &&
+	    parse_u64(field[3], &gid) == 0 && gid < UINT32_MAX &&
+	    field[5][0] == '/' && take(u->home, field[5]);
+	if (r->whole) {
+		u->uid = (uid_t)uid;
+		u->gid = (gid_t)gid;
+	}
+}
+
+/* shadow(5): 0 and what is not a number set no limit, but for lastchg. */
+static bool aged(const char *last, const char *max, const char *expire)
+{
+	uint64_t today = (uint64_t)time(NULL) / 86400;
+	uint64_t n, days;
+
+	if (parse_u64(expire, &n) == 0 && n > 0 && today >= n)
+		return true;
+	if (parse_u64(last, &n) < 0)
+		return false;
+	if (n == 0)		/* must be changed at the next login */
+		return true;
+	return parse_u64(max, &days) == 0 && today > n && today - n > days;
+}
+
+static int read_passwd(const char *path, const char *name, struct record *r,
+    struct au_user *u)
+{
+	struct us_file f;
+	int e = us_open(&f, path);
+
+	if (e)
+		return e;
+	while (us_next(&f)) {
+		note_hash(r, f.field[1]);
+		if (!r->found && strcmp(f.field[0], name) == 0)
+			take_user(r, u, f.field);
+	}
+	e = f.failed ? -EIO : 0;
+	us_close(&f);
+	return e;
+}
+
+static int read_shadow(const char *name, struct record *r)
+{
+	struct us_file f;
+	bool found = false;
+	int e = us_open(&f, "/etc/shadow");
+
+	if (e)
+		return e;
+	while (us_next(&f)) {
+		note_hash(r, f.field[1]);
+		if (found || strcmp(f.field[0], name) != 0)
+			continue;
+		found = true;
+		if (strcmp(r->hash, "x") != 0)
+			continue;
+		r->expired = aged(f.field[2], f.field[4], f.field[7]);
+		take(r->hash, f.field[1]);
+	}
+	e = f.failed ? -EIO : 0;
+	us_close(&f);
+	return e;
+}
+
+static bool over(const struct spwd *sp)
+{
+	long today = (long)(time(NULL) / 86400);
+
+	return (sp->sp_expire > 0 && today >= sp->sp_expire) ||
+	    sp->sp_lstchg == 0 || (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
+	    today - sp->sp_lstchg > sp->sp_max);
+}
+
+/* Users the libc knows: files, LDAP, whatever nsswitch.conf(5) names. */
+static int ask_libc(const char *name, struct record *r, struct au_user *u)
+{
+	const struct passwd *pw = getpwnam(name);
+	const struct spwd *sp = getspnam(name);
+	struct record files = { .found = false };
+
+	/* Only for the setting of a dummy. */
+	(void)read_shadow(name, &files);
+	memcpy(r->dummy, files.dummy, sizeof r->dummy);
+	if (pw == NULL)
+		return 0;
+	r->found = true;
+	r->whole = take(u->name, pw->pw_name) && take(u->home, pw->pw_dir) &&
+	    take(r->hash, sp ? sp->sp_pwdp : pw->pw_passwd);
+	r->expired = sp && over(sp);
+	u->uid = pw->pw_uid;
+	u->gid = pw->pw_gid;
+	return 0;
+}
+
+static int look_up(const char *file, const char *name, struct record *r,
+    struct au_user *u)
+{
+	int e;
+
+	if (file)
+		return read_passwd(file, name, r, u);
+	if (ENABLE_USERDB_NSS)
+		return ask_libc(name, r, u);
+	e = read_passwd("/etc/passwd", name, r, u);
+	return e ? e : read_shadow(name, r);
+}
+
+/* In the same time wherever they differ. */
+static bool equal(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	unsigned char differ = 0;
+
+	if (n != strlen(b))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		differ |= (unsigned char)(a[i] ^ b[i]);
+	return differ == 0;
+}
+
+/*
+ * crypt(3), or null where it has failed or has taken the setting for one
+ * of another scheme: musl makes a DES hash of "$y$...".
+ */
+static const char *hash_with(const char *pass, const char *setting)
+{
+	const char *h = setting[0] ? crypt(pass, setting) : NULL;
+	size_t n;
+
+	if (h == NULL || h[0] == '*')
+		return NULL;
+	n = setting[0] == '$' ? strcspn(setting + 1, "$") + 2 : 0;
+	return strncmp(h, setting, n) == 0 ? h : NULL;
+}
+
+static bool locked(const char *hash)
+{
+	return hash[0] == '\0' || hash[0] == '!' || hash[0] == '*' ||
+	    strcmp(hash, "x") == 0;
+}
+
+/* One hash is computed, whoever asks. */
+static enum au_result verdict(const struct record *r, const char *pass)
+{
+	bool shut = !r->found || locked(r->hash);
+	const char *h = shut ? NULL : hash_with(pass, r->hash);
+	bool match = h && pass[0] && equal(h, r->hash);
+
+	if (h == NULL && hash_with(pass, r->dummy) == NULL)
+		(void)hash_with(pass, fallback);
+	if (!r->found)
+		return AU_UNKNOWN;
+	if (shut)
+		return AU_LOCKED;
+	if (h == NULL)
+		return AU_SCHEME;
+	if (!match)
+		return AU_PASSWORD;
+	return r->expired ? AU_EXPIRED : AU_OK;
+}
+
+enum au_result au_check(const char *file, const char *name, const char *pass,
+    uid_t lowest_uid, struct au_user *user)
+{
+	struct record r = { .found = false };
+	enum au_result result;
+
+	memset(user, 0, sizeof *user);
+	if (look_up(file, name, &r, user) < 0)
+		result = AU_TROUBLE;
+	else
+		result = verdict(&r, pass);
+	if (result == AU_OK && !r.whole)
+		result = AU_ENTRY;
+	if (result == AU_OK && user->uid < lowest_uid)
+		result = AU_UID;
+	us_wipe(&r, sizeof r);
+	return result;
+}
+
+const char *au_reason(enum au_result r)
+{
+	static const char *const reason[] = {
+		[AU_OK] = "ok",
+		[AU_UNKNOWN] = "unknown user",
+		[AU_PASSWORD] = "wrong password",
+		[AU_LOCKED] = "account is locked",
+		[AU_EXPIRED] = "account or password has expired",
+		[AU_SCHEME] = "unsupported password hash",
+		[AU_UID] = "uid is below the lowest allowed",
+		[AU_TROUBLE] = "cannot read the user database",
+		[AU_ENTRY] = "malformed entry in the user database"
+	};
+
+	return reason[r];
+}
+
+static int set_groups(const struct au_user *user, int groups)
+{
+	gid_t list[GROUPS_MAX];
+	int n = 1;
+
+	if (!groups)
+		return setgroups(0, NULL) < 0 ? -errno : 0;
+	if (ENABLE_USERDB_NSS)
+		return initgroups(user->name, user->gid) < 0 ? -errno : 0;
+	list[0] = user->gid;
+	n = us_groups(user->name, list, n, GROUPS_MAX);
+	if (n < 0)
+		return n;
+	return setgroups((size_t)n, list) < 0 ? -errno : 0;
+}
+
+int au_become(const struct au_user *user, int groups)
+{
+	int e;
+
+	if (geteuid() != 0)
+		return user->uid == geteuid() ? 0 : -EPERM;
+	e = set_groups(user, groups);
+	if (e)
+		return e;
+	if (setresgid(user->gid, user->gid, user->gid) < 0 ||
+	    setresuid(user->uid, user->uid, user->uid) < 0)
+		return -errno;
+	/* The way back must be gone. */
+	return user->uid != 0 && setuid(0) == 0 ? -EPERM : 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-y += libmd/log.o
+#include "log.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base.h"
+
+enum { FACILITY_MAIL = 2 << 3 };
+
+static int connect_syslog(void)
+{
+	static const struct sockaddr_un to = {
+		.sun_family = AF_UNIX, .sun_path = "/dev/log"
+	};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+void lg_open(struct lg *lg, const char *ident, bool to_stderr, bool no_stderr)
+{
+	lg->ident = ident;
+	lg->fd = to_stderr ? -1 : connect_syslog();
+	lg->syslog = lg->fd >= 0;
+	if (!lg->syslog && !no_stderr)
+		lg->fd = STDERR_FILENO;
+}
+
+static void send_line(struct lg *lg, const struct str *s)
+{
+	const int how = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	if (!lg->syslog) {
+		(void)fd_write(lg->fd, s->p, s->len);
+		return;
+	}
+	if (send(lg->fd, s->p, s->len, how) >= 0)
+		return;
+	/* A restarted syslogd leaves us a dead socket: try once anew. */
+	int fd = connect_syslog();
+
+	if (fd < 0)
+		return;
+	dup2(fd, lg->fd);
+	close(fd);
+	(void)send(lg->fd, s->p, s->len, how);
+}
+
+/* As str_safe, but the caller's own backslashes stay. */
+static void put_visible(struct str *s, const char *z)
+{
+	for (; *z; z++) {
+		if ((unsigned char)*z < 0x20 || (unsigned char)*z > 0x7E)
+			str_safe(s, z, 1, 1);
+		else
+			str_char(s, *z);
+	}
+}
+
+void lg_say(struct lg *lg, int level, const char *first, ...)
+{
+	char line[LG_LINE];
+	struct str s;
+	va_list ap;
+
+	if (lg->fd < 0)
+		return;
+	/* One byte is kept back for the newline. */
+	str_init(&s, line, sizeof line - 1);
+	if (lg->syslog) {
+		str_char(&s, '<');
+		str_u64(&s, (uint64_t)(FACILITY_MAIL | level));
+		str_char(&s, '>');
+	}
+	str_put(&s, lg->ident);
+	str_char(&s, '[');
+	str_u64(&s, (uint64_t)getpid());
+	str_put(&s, "]: ");
+	va_start(ap, first);
+	for (const char *z = first; z; z = va_arg(ap, const char *))
+		put_visible(&s, z);
+	va_end(ap);
+	s.cap++;
+	if (!lg->syslog)
+		str_char(&s, '\n');
+	send_line(lg, &s);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-y += libmd/mdname.o
+#include <string.h>
+
+#include "base.h"
+#include "maildir.h"
+#include "md5.h"
+
+/* Digits at *p, which moves behind them; false: none, or too large. */
+static bool digits(const char **p, const char *end, uint64_t *out)
+{
+	const char *s = *p;
+	uint64_t n = 0;
+
+	for (; s < end && *s >= '0' && *s <= '9'; s++) {
+		unsigned d = (unsigned)(*s - '0');
+
+		if (n > (UINT64_MAX - d) / 10)
+			return false;
+		n = n * 10 + d;
+	}
+	if (s == *p)
+		return false;
+	*p = s;
+	*out = n;
+	return true;
+}
+
+/* "SECONDS.": the time of delivery; "...M123": its microseconds. */
+static void parse_time(const char *name, const char *end, uint64_t *sec,
+    uint64_t *usec)
+{
+	const char *p = name;
+
+	*usec = 0;
+	if (!digits(&p, end, sec) || p == end || *p != '.') {
+		*sec = 0;
+		return;
+	}
+	/* Only the delivery id between the first and the second dot. */
+	for (p++; p < end && *p != '.'; p++) {
+		if (*p == 'M' && (p++, digits(&p, end, usec)))
+			return;
+	}
+}
+
+uint64_t md_name_when(const char *name, size_t base)
+{
+	uint64_t sec, usec;
+
+	parse_time(name, name + base, &sec, &usec);
+	/* A time beyond the year 500000 is no time, and sorts last. */
+	if (sec >> 44)
+		return UINT64_MAX;
+	return sec << 20 | (usec >> 20 ? 0xFFFFF : usec);
+}
+
+/* ",S=123" and ",W=123" before the info; a second one makes it unknown. */
+static void parse_sizes(struct md_name *n, const char *name, const char *end)
+{
+	bool s_seen = false, w_seen = false;
+
+	for (const char *p = name; p + 3 < end; p++) {
+		bool *seen = p[1] == 'S' ? &s_seen : &w_seen;
+		uint64_t *to = p[1] == 'S' ? &n->size : &n->wire;
+		const char *d = p + 3;
+		uint64_t v;
+
+		if (p[0] != ',' || (p[1] != 'S' && p[1] != 'W') || p[2] != '=')
+			continue;
+		*to = MD_NOSIZE;
+		if (!*seen && digits(&d, end, &v) && (d == end || *d == ','))
+			*to = v;
+		*seen = true;
+	}
+}
+
+static void parse_info(struct md_name *n, const char *info)
+{
+	char before = '\0';
+
+	n->odd = info[0] != '2' || info[1] != ',';
+	if (n->odd)
+		return;
+	for (info += 2; *info; info++) {
+		if (*info >= 'A' && *info <= 'Z')
+			n->flags |= MD_FLAG(*info);
+		n->odd = n->odd || *info <= before ||
+		    str_span("DFPRST", *info) == 6;
+		before = *info;
+	}
+}
+
+void md_name_parse(struct md_name *n, const char *name)
+{
+	size_t base = str_span(name, ':');
+
+	*n = (struct md_name){
+		.base = base, .size = MD_NOSIZE, .wire = MD_NOSIZE
+	};
+	parse_time(name, name + base, &n->sec, &n->usec);
+	parse_sizes(n, name, name + base);
+	if (name[base]) {
+		n->info = base + 1;
+		parse_info(n, name + n->info);
+	}
+}
+
+static bool legal_uidl(const char *base, size_t n)
+{
+	if (n < 1 || n > MD_UIDL_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (base[i] < 0x21 || base[i] > 0x7E)
+			return false;
+	return true;
+}
+
+void md_uidl(char out[MD_UIDL_MAX + 1], const char *base, size_t n, bool twin)
+{
+	unsigned char sum[MD5_SIZE];
+	struct md5 m;
+	struct str s;
+
+	str_init(&s, out, MD_UIDL_MAX + 1);
+	if (!twin && legal_uidl(base, n)) {
+		str_mem(&s, base, n);
+		return;
+	}
+	md5_begin(&m);
+	md5_add(&m, base, n);
+	md5_add(&m, "/", twin);
+	md5_end(&m, sum);
+	str_hex(&s, sum, sizeof sum);
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-y += libmd/mdscan.o
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "maildir.h"
+
+enum {
+	D_RECLEN = 16, D_TYPE = 18, D_NAME = 19,	/* getdents64(2) */
+	FIRST_AREA = 64 * 1024,
+	TRIES = 4
+};
+
+/*
+ * What stands in the names area for each message, in place of the larger
+ * dirent it came in: inode, directory, name.
+ */
+enum { REC_SUB = sizeof(uint64_t), REC_NAME };
+
+static void release(struct md_area *a)
+{
+	if (a->p)
+		munmap(a->p, a->cap);
+	*a = (struct md_area){ .p = NULL };
+}
+
+static int grow(struct md_area *a, size_t need)
+{
+	size_t cap = a->cap ? a->cap : FIRST_AREA;
+	struct md_area more = { .len = a->len };
+	void *p;
+
+	if (need <= a->cap)
+		return 0;
+	if (need > SIZE_MAX / 2)
+		return -ENOMEM;
+	while (cap < need)
+		cap *= 2;
+	/* Address space only: pages come when they are touched. */
+	p = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	more.p = p;
+	more.cap = cap;
+	if (a->len)
+		memcpy(more.p, a->p, a->len);
+	release(a);
+	*a = more;
+	return 0;
+}
+
+/* Gives the pages behind len back. */
+static void trim(struct md_area *a)
+{
+	const size_t page = 65536;	/* of the machine: this or less */
+	size_t keep = a->len ? (a->len + page - 1) / page * page : page;
+
+	if (a->p && keep < a->cap && munmap(a->p + keep, a->cap - keep) == 0)
+		a->cap = keep;
+}
+
+static long read_dirents(int fd, char *p, size_t n)
+{
+	/* The kernel takes an int; more than INT_MAX it refuses. */
+	return syscall(SYS_getdents64, fd, p, n < 1 << 30 ? n : 1 << 30);
+}
+
+/* All of a directory once, in as many calls as it takes. */
+static int read_calls(int fd, struct md_area *a, int *calls)
+{
+	size_t start = a->len;
+
+	*calls = 0;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	for (;;) {
+		long r = read_dirents(fd, a->p + a->len, a->cap - a->len);
+		int e = 0;
+
+		if (r == 0)
+			return 0;
+		if (r > 0) {
+			a->len += (size_t)r;
+			++*calls;
+			if (a->cap - a->len < FIRST_AREA / 2)
+				e = grow(a, a->cap + 1);
+		} else if (errno == EINVAL) {
+			e = grow(a, a->cap + 1);
+		} else if (errno != EINTR) {
+			e = -errno;
+		}
+		if (e) {
+			a->len = start;
+			return e;
+		}
+	}
+}
+
+static bool same_state(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/*
+ * One call is a snapshot.  When it took more, the area has grown to hold
+ * everything and the directory is read again.  File systems that return a
+ * directory only in pieces (NFS, FUSE) never get there: for them it must
+ * not have changed while it was read, or we try again, within reason.
+ */
+int md_read_dir(int fd, struct md_area *a)
+{
+	size_t start = a->len;
+	struct stat before, after;
+	int calls;
+
+	if (fstat(fd, &before) < 0)
+		return -errno;
+	/* Twice the size on disk holds the records of any name length. */
+	int e = grow(a, start + 2 * (size_t)before.st_size + FIRST_AREA);
+
+	if (e)
+		return e;
+	for (int i = 0; i < TRIES; i++) {
+		a->len = start;
+		e = read_calls(fd, a, &calls);
+		if (e || calls <= 1)
+			return e;
+		if (fstat(fd, &after) < 0)
+			return -errno;
+		if (i > 0 && same_state(&before, &after))
+			return 0;
+		before = after;
+	}
+	return 0;
+}
+
+static bool is_message(int fd, const char *name, unsigned char type)
+{
+	struct stat st;
+
+	if (name[0] == '.')
+		return false;
+	if (type != DT_UNKNOWN)
+		return type == DT_REG;
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode);
+}
+
+/* Turns the dirents from `start` on into records, which are no larger. */
+static size_t pack(const struct md *md, enum md_sub sub, struct md_area *a,
+    size_t start)
+{
+	char *to = a->p + start;
+	size_t step, found = 0;
+
+	for (size_t at = start; at < a->len; at += step) {
+		char *d = a->p + at;
+		uint16_t reclen;
+		size_t n = strlen(d + D_NAME) + 1;
+
+		memcpy(&reclen, d + D_RECLEN, sizeof reclen);
+		step = reclen;
+		if (!is_message(md->sub[sub], d + D_NAME,
+		    (unsigned char)d[D_TYPE]))
+			continue;
+		memmove(to, d, sizeof(uint64_t));
+		to[REC_SUB] = (char)sub;
+		memmove(to + REC_NAME, d + D_NAME, n);
+		to += REC_NAME + n;
+		found++;
+	}
+	a->len = (size_t)(to - a->p);
+	return found;
+}
+
+static void make_ent(struct md_ent *m, const char *record)
+{
+	const char *name = record + REC_NAME;
+
+	*m = (struct md_ent){
+		.name = name, .sub = (uint8_t)record[REC_SUB],
+		.base = (uint16_t)str_span(name, ':')
+	};
+	memcpy(&m->ino, record, sizeof m->ino);
+	m->when = md_name_when(name, m->base);
+}
+
+static int compare_base(const struct md_ent *a, const struct md_ent *b)
+{
+	size_t n = a->base < b->base ? a->base : b->base;
+	int c;
+
+	if (a->when != b->when)
+		return a->when < b->when ? -1 : 1;
+	c = memcmp(a->name, b->name, n);
+	return c ? c : (int)a->base - (int)b->base;
+}
+
+/* cur/ before new/: what was seen later is the better name. */
+static int compare(const struct md_ent *a, const struct md_ent *b)
+{
+	int c = compare_base(a, b);
+
+	if (c == 0)
+		c = (int)b->sub - (int)a->sub;
+	return c ? c : strcmp(a->name, b->name);
+}
+
+/* Lets e[at] sink to its place in the heap of n. */
+static void sift(struct md_ent *e, size_t at, size_t n)
+{
+	struct md_ent m = e[at];
+	size_t child;
+
+	while ((child = 2 * at + 1) < n) {
+		if (child + 1 < n && compare(&e[child], &e[child + 1]) < 0)
+			child++;
+		if (compare(&m, &e[child]) >= 0)
+			break;
+		e[at] = e[child];
+		at = child;
+	}
+	e[at] = m;
+}
+
+/*
+ * Heapsort: in place, no worst case for whoever chooses the names, and a
+ * tenth of the libc's qsort in code.
+ */
+static void sort(struct md_ent *e, size_t n)
+{
+	for (size_t i = n / 2; i-- > 0; )
+		sift(e, i, n);
+	while (n > 1) {
+		struct md_ent last = e[--n];
+
+		e[n] = e[0];
+		e[0] = last;
+		sift(e, 0, n);
+	}
+}
+
+/*
+ * Keeps one entry for each inode of a base name.  Another name of the same
+ * inode is the message once more: in the middle of a move, or left over by
+ * a crash or a file system that renames by link and unlink (JFFS2).
+ */
+static void merge(struct md_list *l)
+{
+	size_t kept = 0, first = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		size_t k;
+
+		if (kept == 0 || compare_base(&l->e[first], &l->e[i]) != 0)
+			first = kept;
+		for (k = first; k < kept; k++)
+			if (l->e[k].ino == l->e[i].ino)
+				break;
+		if (k < kept) {
+			l->e[k].mark |= MD_LINKED;
+			continue;
+		}
+		l->e[kept] = l->e[i];
+		if (kept > first) {
+			l->e[kept].mark = MD_TWIN | MD_STRICT;
+			l->e[first].mark |= MD_STRICT;
+		}
+		kept++;
+	}
+	l->n = kept;
+	l->ents.len = kept * sizeof *l->e;
+}
+
+static int read_names(const struct md *md, struct md_list *l)
+{
+	for (enum md_sub s = MD_NEW; s <= MD_CUR; s++) {
+		size_t start = l->names.len;
+		int e;
+
+		if (md->sub[s] < 0)
+			continue;
+		e = md_read_dir(md->sub[s], &l->names);
+		if (e)
+			return e;
+		l->n += pack(md, s, &l->names, start);
+	}
+	trim(&l->names);
+	return 0;
+}
+
+static int make_entries(struct md_list *l)
+{
+	const char *record = l->names.p;
+	int e = grow(&l->ents, l->n * sizeof *l->e);
+
+	if (e)
+		return e;
+	l->e = (struct md_ent *)(void *)l->ents.p;
+	for (size_t i = 0; i < l->n; i++) {
+		make_ent(&l->e[i], record);
+		record += REC_NAME + strlen(record + REC_NAME) + 1;
+	}
+	sort(l->e, l->n);
+	merge(l);
+	trim(&l->ents);
+	return 0;
+}
+
+int md_scan(const struct md *md, struct md_list *list)
+{
+	int e;
+
+	*list = (struct md_list){ .n = 0 };
+	e = read_names(md, list);
+	if (e == 0 && list->n > 0)
+		e = make_entries(list);
+	if (e)
+		md_list_free(list);
+	return e;
+}
+
+void md_list_free(struct md_list *list)
+{
+	release(&list->names);
+	release(&list->ents);
+	*list = (struct md_list){ .n = 0 };
+}
+
+/*
+ * The entry of a new scan that is message m, from the run of equal base
+ * names at `at`: the one with its inode.  Failing that the only one there
+ * is, since a program that rewrites a message keeps its base name; but not
+ * where that could be some other message.
+ */
+static const struct md_ent *match(const struct md_list *now, size_t at,
+    const struct md_ent *m)
+{
+	size_t i = at;
+
+	for (; i < now->n && compare_base(&now->e[i], m) == 0; i++)
+		if (now->e[i].ino == m->ino)
+			return &now->e[i];
+	return i == at + 1 && !(m->mark & MD_STRICT) ? &now->e[at] : NULL;
+}
+
+/* Lets each message of `list` take its name in `now`; both are sorted. */
+static void join(struct md_list *list, const struct md_list *now)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct md_ent *m = &list->e[i];
+		const struct md_ent *found;
+
+		while (at < now->n && compare_base(&now->e[at], m) < 0)
+			at++;
+		found = match(now, at, m);
+		if (found == NULL) {
+			m->mark |= MD_GONE;
+			continue;
+		}
+		m->name = found->name;
+		m->sub = found->sub;
+		m->ino = found->ino;
+		m->mark &= (uint8_t)~MD_GONE;
+	}
+}
+
+/* Lets the list own its names, wherever they stand now. */
+static void copy_names(struct md_list *list, struct md_area *to)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		size_t n = strlen(list->e[i].name) + 1;
+
+		memcpy(to->p + to->len, list->e[i].name, n);
+		list->e[i].name = to->p + to->len;
+		to->len += n;
+	}
+	release(&list->names);
+	trim(to);
+	list->names = *to;
+}
+
+int md_refresh(const struct md *md, struct md_list *list)
+{
+	struct md_area names = { .p = NULL };
+	struct md_list now;
+	int e = md_scan(md, &now);
+
+	if (e)
+		return e;
+	/* Each name is an old one or one of the new ones, used once. */
+	e = grow(&names, list->names.len + now.names.len);
+	if (e == 0) {
+		join(list, &now);
+		copy_names(list, &names);
+	}
+	md_list_free(&now);
+	return e;
+}
