@@ -117,6 +117,9 @@ const char mdpop3d_usage[] = MDPOP3D_USAGE;
 
 int mdpop3d_main(int argc, char **argv);
 
+/* Of the listener, unless -L and -I say otherwise. */
+enum { SESSIONS = 100, PER_SOURCE = 20 };
+
 static struct session session;
 
 /*
@@ -313,9 +316,14 @@ static int check_options(const struct conf *c)
 		    "-a or -u is needed");
 	if (c->preauth && c->users_file)
 		return misuse("with -a or -u there is no login: ", "-P");
-	if (c->listens > 0 && c->host)
+	if (c->preauth && c->lowest_uid)
+		return misuse("with -a or -u there is no login: ", "-M");
+	if (listening(c) && c->host)
 		return misuse("with -l each client has its own address: ",
 		    "-r or -R");
+	if (!listening(c) && (c->sessions || c->per_source))
+		return misuse("without -l there is one session: ",
+		    "-L or -I");
 	return -1;
 }
 
@@ -327,14 +335,19 @@ static const char *environment(const char *name)
 	return v && *v ? v : NULL;
 }
 
-static void use_environment(struct conf *c)
+static void use_defaults(struct conf *c)
 {
 	if (!c->maildir)
 		c->maildir = environment("MAILDIR");
 	if (!c->maildir)
 		c->maildir = "Maildir";
-	if (listening(c))
+	if (listening(c)) {
+		if (!c->sessions)
+			c->sessions = SESSIONS;
+		if (!c->per_source)
+			c->per_source = PER_SOURCE;
 		return;
+	}
 	if (!c->host)
 		c->host = environment("TCPREMOTEIP");
 	if (!c->host)
@@ -426,8 +439,7 @@ static void run_session(struct session *s)
 int mdpop3d_main(int argc, char **argv)
 {
 	struct conf c = {
-		.timeout = CONFIG_MDPOP3D_TIMEOUT,
-		.sessions = 100, .per_source = 20
+		.timeout = CONFIG_MDPOP3D_TIMEOUT
 	};
 	struct session *s = &session;
 	bool no_stderr;
@@ -439,7 +451,7 @@ int mdpop3d_main(int argc, char **argv)
 		e = check_options(&c);
 	if (e >= 0)
 		return e;
-	use_environment(&c);
+	use_defaults(&c);
 	block_sigpipe();
 	umask(077);
 	no_stderr = !listening(&c) && stderr_is_client();

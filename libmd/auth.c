@@ -118,17 +118,16 @@ static int read_shadow(const char *name, struct record *r)
 	bool found = false;
 	int e = us_open(&f, "/etc/shadow");
 
-	if (e)
-		return e;
+	if (e)		/* a system may do without */
+		return e == -ENOENT ? 0 : e;
 	while (us_next(&f)) {
 		note_hash(r, f.field[1]);
 		if (found || strcmp(f.field[0], name) != 0)
 			continue;
 		found = true;
-		if (strcmp(r->hash, "x") != 0)
-			continue;
 		r->expired = aged(f.field[2], f.field[4], f.field[7]);
-		take(r->hash, f.field[1]);
+		if (strcmp(r->hash, "x") == 0)
+			take(r->hash, f.field[1]);
 	}
 	e = f.failed ? -EIO : 0;
 	us_close(&f);

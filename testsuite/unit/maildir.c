@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "maildir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+static struct md md;
+
+static void fresh(void)
+{
+	static int number;
+	char dir[32];
+
+	snprintf(dir, sizeof dir, "m%d", number++);
+	mkdir(dir, 0700);
+	(void)!chdir(dir);
+	mkdir("new", 0700);
+	mkdir("cur", 0700);
+	mkdir("tmp", 0700);
+	ok(md_open(&md, AT_FDCWD, ".") == 0, "%s opens", dir);
+}
+
+static void leave(void)
+{
+	md_close(&md);
+	(void)!chdir("..");
+}
+
+static void file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	(void)!write(fd, path, strlen(path));
+	close(fd);
+}
+
+static int there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* The list as one text: "new/name cur/name ". */
+static const char *listing(const struct md_list *l)
+{
+	static char buf[1024];
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < l->n; i++)
+		n += (size_t)snprintf(buf + n, sizeof buf - n, "%s/%s%s ",
+		    l->e[i].sub == MD_NEW ? "new" : "cur", l->e[i].name,
+		    l->e[i].mark & MD_GONE ? "(gone)" : "");
+	return buf;
+}
+
+static void names(void)
+{
+	struct md_name n;
+
+	md_name_parse(&n, "1234.M56P7_8.host,S=90,W=99:2,FS");
+	ok(n.base == 27 && n.info == 28, "base and info");
+	ok(n.sec == 1234 && n.usec == 56, "seconds and microseconds");
+	ok(n.size == 90 && n.wire == 99, "sizes");
+	ok(n.flags == (MD_FLAG('F') | MD_FLAG('S')) && !n.odd, "flags");
+	md_name_parse(&n, "1.a,S=1,S=2:2,SF");
+	ok(n.size == MD_NOSIZE, "two sizes are none");
+	ok(n.odd, "unsorted flags are odd");
+	md_name_parse(&n, "1.a,S=12x,W=");
+	ok(n.size == MD_NOSIZE && n.wire == MD_NOSIZE && n.info == 0,
+	    "malformed sizes are none");
+	md_name_parse(&n, "1.a,US=5");
+	ok(n.size == MD_NOSIZE, "US= is not S=");
+	md_name_parse(&n, "99999999999999999999.x");
+	ok(n.sec == 0, "a time beyond 64 bits is none");
+	md_name_parse(&n, "letter.eml:1,x");
+	ok(n.sec == 0 && n.odd && n.base == 10, "other names");
+	md_name_parse(&n, "");
+	ok(n.base == 0 && n.info == 0, "no name at all");
+	ok(md_name_when("5.M7.h", 6) == (5 << 20 | 7), "the sort key");
+	ok(md_name_when("5.P7M3.h", 8) == (5 << 20 | 3), "M anywhere in it");
+	ok(md_name_when("5.P7.M3", 7) == 5 << 20, "but not in the host");
+	ok(md_name_when("99999999999999999.x", 19) == UINT64_MAX,
+	    "absurd times sort last");
+}
+
+static void uidls(void)
+{
+	char uid[MD_UIDL_MAX + 1], longest[72];
+
+	memset(longest, 'x', 71);
+	longest[71] = '\0';
+	md_uidl(uid, "1.a:2,S", 3, false);
+	is_text(uid, "1.a", "the base name is the unique-id");
+	md_uidl(uid, longest, 70, false);
+	ok(strlen(uid) == 70 && uid[0] == 'x', "C72 of 70 bytes as well");
+	md_uidl(uid, longest, 71, false);
+	ok(strlen(uid) == 32, "C72 71 bytes give a hash");
+	md_uidl(uid, "a b", 3, false);
+	is_text(uid, "0cc9cd4dd26c5137b675a0d819cb9ab0",
+	    "C72 a blank gives the MD5 of the base name");
+	md_uidl(uid, "a\xe4", 2, false);
+	ok(strlen(uid) == 32, "C72 8-bit bytes too");
+	md_uidl(uid, "", 0, false);
+	is_text(uid, "d41d8cd98f00b204e9800998ecf8427e", "and no name");
+	md_uidl(uid, "1.a", 3, true);
+	is_text(uid, "f43e68a6798030521a123034b945e2df",
+	    "C71 a twin has one of its own");
+}
+
+static void order(void)
+{
+	struct md_list l;
+
+	fresh();
+	file("new/10.b");
+	file("cur/10.a:2,S");
+	file("new/9.z");
+	file("cur/10.M5.a:2,");
+	file("new/.hidden");
+	file("cur/zzz");
+	mkdir("new/11.dir", 0700);
+	ok(symlink("9.z", "new/12.link") == 0, "a link is made");
+	ok(mkfifo("cur/13.fifo", 0600) == 0, "a FIFO is made");
+	ok(md_scan(&md, &l) == 0, "scanned");
+	is_text(listing(&l), "cur/zzz new/9.z cur/10.a:2,S new/10.b "
+	    "cur/10.M5.a:2, ", "C54 C68 the order, and what is no message");
+	md_list_free(&l);
+	leave();
+}
+
+static void merging(void)
+{
+	struct md_list l;
+
+	fresh();
+	file("new/1.moved");
+	ok(link("new/1.moved", "cur/1.moved:2,S") == 0, "two names");
+	file("new/2.twin");
+	file("cur/2.twin:2,");
+	file("cur/3.x:2,");
+	ok(link("cur/3.x:2,", "cur/3.x:2,S") == 0, "two flags");
+	ok(md_scan(&md, &l) == 0, "scanned");
+	is_text(listing(&l), "cur/1.moved:2,S cur/2.twin:2, new/2.twin "
+	    "cur/3.x:2, ", "C71 one inode is one message, two are two");
+	ok(l.e[0].mark == MD_LINKED && l.e[3].mark == MD_LINKED,
+	    "further names are noted");
+	ok(l.e[1].mark == MD_STRICT && l.e[2].mark == (MD_STRICT | MD_TWIN),
+	    "twins are noted");
+	md_list_free(&l);
+	leave();
+}
+
+static void refreshing(void)
+{
+	struct md_list l;
+
+	fresh();
+	file("new/1.a");
+	file("new/2.b");
+	file("cur/3.c:2,");
+	file("new/4.d");
+	file("cur/4.d:2,");
+	ok(md_scan(&md, &l) == 0 && l.n == 5, "scanned");
+	rename("new/1.a", "cur/1.a:2,S");
+	unlink("new/2.b");
+	rename("cur/3.c:2,", "cur/3.c:2,FRS");
+	file("new/0.later");
+	unlink("cur/4.d:2,");
+	ok(md_refresh(&md, &l) == 0, "refreshed");
+	is_text(listing(&l), "cur/1.a:2,S new/2.b(gone) cur/3.c:2,FRS "
+	    "cur/4.d:2,(gone) new/4.d ",
+	    "C53 C86 names are new, numbers old, no twin for the other");
+	file("cur/3.other");
+	rename("cur/3.other", "cur/3.c:2,FRS");
+	rename("cur/3.c:2,FRS", "cur/3.c:2,");
+	ok(md_refresh(&md, &l) == 0 && strcmp(l.e[2].name, "3.c:2,") == 0 &&
+	    !(l.e[2].mark & MD_GONE), "a rewritten message keeps its place");
+	md_list_free(&l);
+	leave();
+}
+
+static void moving(void)
+{
+	struct md_list l;
+
+	fresh();
+	file("new/1.a");
+	file("new/2.b:2,F");
+	file("new/3.c");
+	file("cur/3.c:2,");
+	ok(md_scan(&md, &l) == 0, "scanned");
+	for (size_t i = 0; i < l.n; i++)
+		if (l.e[i].sub == MD_NEW)
+			(void)md_see(&md, &l.e[i]);
+	ok(there("cur/1.a:2,") && there("cur/2.b:2,F"),
+	    "C107 :2, is added where there is no info");
+	ok(there("new/3.c") && there("cur/3.c:2,"),
+	    "C107 nothing is overwritten");
+	file("a");
+	file("b");
+	ok(md_rename(md.root, "a", md.root, "b") == -EEXIST && there("a"),
+	    "nor by any rename");
+	ok(md_sync(&md) == 0, "synced");
+	md_list_free(&l);
+	leave();
+}
+
+static void opening(void)
+{
+	struct md_ent m = { .name = "1.x", .sub = MD_NEW };
+	struct stat st;
+	struct md other;
+	int fd;
+
+	fresh();
+	file("new/1.x");
+	fd = md_open_message(&md, &m, &st);
+	ok(fd >= 0 && st.st_size == 7, "a message opens");
+	close(fd);
+	unlink("new/1.x");
+	ok(md_open_message(&md, &m, &st) == -ENOENT, "one gone does not");
+	ok(symlink("/etc/passwd", "new/1.x") == 0, "a link stands there");
+	ok(md_open_message(&md, &m, &st) == -ELOOP, "C68 and is refused");
+	unlink("new/1.x");
+	ok(mkfifo("new/1.x", 0600) == 0, "a FIFO stands there");
+	ok(md_open_message(&md, &m, &st) == -EINVAL, "C68 and cannot hang us");
+	ok(md_lock(&md) == 0, "locked");
+	ok(md_open(&other, AT_FDCWD, ".") == 0 &&
+	    md_lock(&other) == -EWOULDBLOCK, "C116 the lock excludes");
+	md_close(&md);
+	ok(md_lock(&other) == 0, "C116 and goes with its holder");
+	md = other;
+	leave();
+	ok(symlink("m0", "link") == 0, "a link to a Maildir");
+	ok(md_open(&other, AT_FDCWD, "link") < 0, "is not followed");
+	ok(md_open(&other, AT_FDCWD, "link/") == 0, "but for a slash");
+	md_close(&other);
+	mkdir("empty", 0700);
+	ok(md_open(&other, AT_FDCWD, "empty") == -ENOENT, "no Maildir");
+	ok(symlink("/tmp", "empty/new") == 0 &&
+	    md_open(&other, AT_FDCWD, "empty") < 0, "no link for new/");
+}
+
+static void delivering(void)
+{
+	struct md_delivery d;
+	char path[300];
+
+	fresh();
+	ok(md_deliver_begin(&md, &d) == 0, "a delivery begins");
+	snprintf(path, sizeof path, "tmp/%s", d.name);
+	ok(there(path), "in tmp/");
+	ok(write(d.fd, "x\n", 2) == 2 && md_deliver_end(&md, &d) == 0, "ends");
+	ok(!there(path), "not in tmp/ any more");
+	snprintf(path, sizeof path, "new/%s", d.name);
+	ok(there(path), "in new/");
+	ok(md_deliver_begin(&md, &d) == 0, "another");
+	snprintf(path, sizeof path, "new/%s", d.name);
+	file(path);
+	ok(md_deliver_end(&md, &d) == -EEXIST, "never overwrites");
+	snprintf(path, sizeof path, "tmp/%s", d.name);
+	ok(!there(path), "and leaves nothing behind");
+	ok(md_deliver_begin(&md, &d) == 0, "a third");
+	snprintf(path, sizeof path, "tmp/%s", d.name);
+	md_deliver_abort(&md, &d);
+	ok(!there(path), "an aborted one is gone");
+	leave();
+}
+
+static void many(void)
+{
+	struct md_list l;
+	char path[64];
+	size_t bad = 0;
+
+	fresh();
+	for (int i = 0; i < 3000; i++) {
+		snprintf(path, sizeof path, "new/%d.M%d.host",
+		    1000 - i % 1000, i);
+		file(path);
+	}
+	ok(md_scan(&md, &l) == 0 && l.n == 3000, "C64 3000 messages");
+	for (size_t i = 1; i < l.n; i++)
+		bad += l.e[i - 1].when >= l.e[i].when;
+	ok(bad == 0, "C54 all in order");
+	md_list_free(&l);
+	leave();
+}
+
+int main(void)
+{
+	char dir[] = "/tmp/popbox-unit-XXXXXX";
+	char command[64];
+
+	if (!mkdtemp(dir) || chdir(dir) < 0)
+		return 1;
+	names();
+	uidls();
+	order();
+	merging();
+	refreshing();
+	moving();
+	opening();
+	delivering();
+	many();
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	ok(chdir("/") == 0 && system(command) == 0, "cleaned up");
+	return done();
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netio.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "tap.h"
+
+static struct nio c;
+static int peer;
+
+static void connection(int timeout)
+{
+	int fd[2];
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	nio_init(&c, fd[0], fd[0], timeout);
+	peer = fd[1];
+}
+
+static void hang_up(void)
+{
+	close(peer);
+	close(c.in);
+}
+
+static int line_is(const char *want)
+{
+	char line[16];
+	size_t len;
+
+	return nio_line(&c, line, sizeof line, &len) == 0 &&
+	    strcmp(line, want) == 0 && len == strlen(want);
+}
+
+static void lines(void)
+{
+	char line[16];
+	size_t len;
+
+	connection(200);
+	(void)!write(peer, "one\r\ntwo\nthree\r\r\n\n", 18);
+	ok(line_is("one"), "CRLF ends a line");
+	ok(line_is("two"), "C8 so does LF");
+	ok(line_is("three\r"), "C8 one CR is taken, not two");
+	ok(line_is(""), "an empty line");
+	(void)!write(peer, "12345678901234\r\n123456789012345\r\nok\n", 36);
+	ok(line_is("12345678901234"), "C4 a line of the full length");
+	ok(nio_line(&c, line, sizeof line, &len) == NIO_LONG, "C5 one more");
+	ok(line_is("ok"), "C5 its rest is no command");
+	(void)!write(peer, "a\0b\n", 4);
+	ok(nio_line(&c, line, sizeof line, &len) == 0 && len == 3,
+	    "C9 NULs are counted");
+	(void)!write(peer, "half", 4);
+	ok(nio_line(&c, line, sizeof line, &len) == NIO_TIMEOUT,
+	    "half a line is none");
+	shutdown(peer, SHUT_WR);
+	ok(nio_line(&c, line, sizeof line, &len) == NIO_EOF, "EOF");
+	hang_up();
+}
+
+static void output(void)
+{
+	char big[40000], line[16];
+	size_t len;
+
+	connection(100);
+	nio_puts(&c, "hello");
+	ok(recv(peer, big, sizeof big, MSG_DONTWAIT) < 0, "output is kept");
+	ok(nio_line(&c, line, sizeof line, &len) == NIO_TIMEOUT &&
+	    recv(peer, big, sizeof big, MSG_DONTWAIT) == 5,
+	    "until a read would wait");
+	memset(big, 'x', sizeof big);
+	for (int i = 0; i < 100 && !c.failed; i++)
+		nio_put(&c, big, sizeof big);
+	ok(c.failed == NIO_TIMEOUT, "C89 a peer that does not read times out");
+	hang_up();
+	connection(100);
+	close(peer);
+	nio_puts(&c, "x");
+	ok(nio_flush(&c) == NIO_ERROR && errno == EPIPE, "C90 a peer gone");
+	ok(nio_puts(&c, "y") == NIO_ERROR && c.olen == 0, "stays gone");
+	close(c.in);
+}
+
+static void deadline(void)
+{
+	char line[16];
+	size_t len;
+	int64_t start = nio_now();
+
+	connection(60000);
+	c.deadline = start + 50;
+	ok(nio_line(&c, line, sizeof line, &len) == NIO_TIMEOUT &&
+	    nio_now() - start < 30000, "C113 the deadline ends it");
+	hang_up();
+}
+
+static void address(const char *text, const char *want)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
+	struct sockaddr_in four = { .sin_family = AF_INET };
+	char buf[NIO_ADDR_TEXT];
+	struct nio_addr a;
+	struct str s;
+
+	str_init(&s, buf, sizeof buf);
+	if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+		nio_addr_from(&a, (struct sockaddr *)&six);
+	else if (inet_pton(AF_INET, text, &four.sin_addr) == 1)
+		nio_addr_from(&a, (struct sockaddr *)&four);
+	nio_addr_text(&s, &a);
+	ok(!s.cut, "%s fits", text);
+	is_text(buf, want, "%s", text);
+}
+
+static void addresses(void)
+{
+	struct sockaddr unix_ = { .sa_family = AF_UNIX };
+	struct nio_addr a;
+
+	address("192.0.2.255", "192.0.2.255");
+	address("::ffff:192.0.2.1", "192.0.2.1");
+	address("::", "::");
+	address("::1", "::1");
+	address("2001:db8::1", "2001:db8::1");
+	address("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1");
+	address("2001:0:0:1:0:0:0:1", "2001:0:0:1::1");
+	address("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8");
+	address("1:0:3:4:5:6:7:8", "1:0:3:4:5:6:7:8");
+	address("1:2:3:4:5:6::", "1:2:3:4:5:6::");
+	address("fe80:1234:5678:9abc:def0:1234:5678:9abc",
+	    "fe80:1234:5678:9abc:def0:1234:5678:9abc");
+	ok(nio_addr_from(&a, &unix_) < 0, "others are refused");
+}
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	lines();
+	output();
+	deadline();
+	addresses();
+	return done();
+}
