@@ -10,6 +10,7 @@
  * root: applets/mdpop3d/listen.c
  * root: applets/mdpop3d/login.c
  * root: applets/mdpop3d/session.c
+ * root: applets/mdpop3d/sockets.c
  * root: libmd/auth.c
  * root: libmd/base.c
  * root: libmd/log.c
@@ -17,8 +18,8 @@
  * root: libmd/pop3.c
  * root: libmd/users.c
  *
- * drop.c and what it calls (maildir, mdname, mdscan, message, md5) run as
- * the user only.
+ * drop.c and what it calls (maildir, mdname, mdread, mdscan, message,
+ * md5) run as the user only.
  */
 //config:config MDPOP3D
 //config:	bool "mdpop3d: POP3 server for Maildirs"

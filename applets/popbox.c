@@ -31,32 +31,18 @@
 //usage:  --help       this text, or an applet's
 //usage:  --version    version
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base.h"
+#include "popbox/box.h"
 #include "usage.h"
-
-enum { EXIT_USAGE = 100, EXIT_TEMPORARY = 111, EXIT_NO_APPLET = 127 };
 
 #define APPLET(name, dir, links) \
 	int name##_main(int argc, char **argv); \
 	extern const char name##_usage[];
 #include "applets.h"
 #undef APPLET
-
-struct applet {
-	const char *name;
-	const char *dir;	/* of the links, without the leading slash */
-	const char *links;	/* further names, separated by spaces */
-	int (*run)(int argc, char **argv);
-	const char *usage;
-};
 
 /* Ends with a null name: with no applet configured it is still a table. */
 static const struct applet applets[] = {
@@ -67,28 +53,20 @@ static const struct applet applets[] = {
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
-enum { LONGEST = 1024 };	/* bytes of a path; a longer one is refused */
-
-static struct {
-	bool failed;		/* standard output could not be written */
-	bool symbolic;
-	bool trouble;		/* a link could not be made */
-	char self[LONGEST];	/* physical path of this binary */
-	char root[LONGEST];	/* physical path of where the links go */
-} g;
+static bool failed;	/* standard output could not be written */
 
 static void say(const char *s)
 {
 	if (fd_write(1, s, strlen(s)) < 0)
-		g.failed = true;
+		failed = true;
 }
 
 static int said(void)
 {
-	return g.failed ? EXIT_TEMPORARY : 0;
+	return failed ? EXIT_TEMPORARY : 0;
 }
 
-static const char *base_name(const char *path)
+const char *box_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -108,7 +86,7 @@ static const struct applet *find_applet(const char *name)
 /* The name that an argv[0] or argv[1] stands for. */
 static const char *called_as(const char *arg)
 {
-	const char *name = base_name(arg);
+	const char *name = box_base_name(arg);
 
 	if (*name == '-')
 		name++;
@@ -122,10 +100,7 @@ static int no_applet(const char *name)
 	return EXIT_NO_APPLET;
 }
 
-/* ---- links ------------------------------------------------------------- */
-
-/* Calls use() for the name of every applet and for its further names. */
-static void each_link(void (*use)(const char *dir, const char *name))
+void box_each_link(void (*use)(const char *dir, const char *name))
 {
 	const struct applet *a;
 	const char *rest;
@@ -150,203 +125,6 @@ static void list_link(const char *dir, const char *name)
 	say("/");
 	say(name);
 	say("\n");
-}
-
-static void complain(const char *what, const char *dir, const char *name)
-{
-	fd_puts(2, "popbox: ", what, dir, "/", name, ": ", strerror(errno),
-		"\n", (char *)NULL);
-	g.trouble = true;
-}
-
-/* The working directory, physical; "" for the root; false if too long. */
-static bool here(char *buf, size_t cap)
-{
-	if (!getcwd(buf, cap))
-		return false;
-	if (!strcmp(buf, "/"))
-		*buf = '\0';
-	return true;
-}
-
-/* Enters the directory of a path and makes g.self of it. */
-static bool self_is(char *path)
-{
-	char *slash = strrchr(path, '/');
-	char dir[LONGEST];
-	struct str s;
-
-	*slash = '\0';
-	if (chdir(slash == path ? "/" : path) < 0 || !here(dir, sizeof(dir)))
-		return false;
-	str_init(&s, g.self, sizeof(g.self));
-	str_put(&s, dir);
-	str_put(&s, "/");
-	str_put(&s, slash + 1);
-	return !s.cut && !access(g.self, X_OK);
-}
-
-/* Searches PATH as the shell did that started us by a bare name. */
-static bool search_path(const char *name)
-{
-	const char *path = getenv("PATH");
-	char buf[LONGEST];
-	struct str s;
-	size_t n;
-
-	for (; path; path = path[n] ? path + n + 1 : NULL) {
-		n = strcspn(path, ":");
-		str_init(&s, buf, sizeof(buf));
-		str_mem(&s, n ? path : ".", n ? n : 1);
-		str_put(&s, "/");
-		str_put(&s, name);
-		if (!s.cut && !access(buf, X_OK))
-			return self_is(buf);
-	}
-	return false;
-}
-
-/*
- * Without /proc too: an initramfs in the making has none.  The working
- * directory is elsewhere afterwards.
- */
-static bool find_self(const char *argv0)
-{
-	char buf[LONGEST];
-	ssize_t n = readlink("/proc/self/exe", buf, sizeof(buf));
-	struct str s;
-
-	if (n > 0 && (size_t)n < sizeof(buf)) {
-		buf[n] = '\0';
-		return self_is(buf);
-	}
-	if (!strchr(argv0, '/'))
-		return search_path(argv0);
-	str_init(&s, buf, sizeof(buf));
-	str_put(&s, argv0);
-	return !s.cut && self_is(buf);
-}
-
-/*
- * From the directory `from` to the file `to`, both physical: "..", as often
- * as `from` is deeper than what the two share, then the rest of `to`.
- */
-static void relative(struct str *s, const char *from, const char *to)
-{
-	size_t i, same = 0;
-
-	for (i = 0; from[i] && from[i] == to[i]; i++)
-		if (from[i] == '/')
-			same = i;
-	if (!from[i] && to[i] == '/')
-		same = i;
-	for (i = same; from[i]; i++)
-		if (from[i] == '/')
-			str_put(s, "../");
-	str_put(s, to + same + 1);
-}
-
-/* Makes the directory and what leads to it, and enters it. */
-static int enter(const char *dir)
-{
-	char buf[LONGEST];
-	struct str s;
-	char *p;
-
-	str_init(&s, buf, sizeof(buf));
-	str_put(&s, dir);
-	for (p = buf; (p = strchr(p + 1, '/')); *p = '/') {
-		*p = '\0';
-		(void)mkdir(buf, 0755);
-	}
-	(void)mkdir(buf, 0755);
-	return s.cut ? -1 : chdir(dir);
-}
-
-static bool is_self(const char *name)
-{
-	struct stat x, y;
-
-	return !stat(name, &x) && !stat(g.self, &y) &&
-		x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* A symbolic link to something that is called popbox? */
-static bool old_link(const char *name)
-{
-	char text[LONGEST];
-	ssize_t n = readlink(name, text, sizeof(text) - 1);
-
-	if (n < 0)
-		return false;
-	text[n] = '\0';
-	return !strcmp(base_name(text), "popbox");
-}
-
-/* In the working directory. */
-static int make_link(const char *name)
-{
-	char cwd[LONGEST], text[2 * LONGEST];
-	struct str s;
-
-	if (!g.symbolic)
-		return link(g.self, name);
-	if (!here(cwd, sizeof(cwd)))
-		return -1;
-	str_init(&s, text, sizeof(text));
-	relative(&s, cwd, g.self);
-	return symlink(text, name);
-}
-
-static void install_link(const char *dir, const char *name)
-{
-	struct stat st;
-
-	if (chdir(g.root) < 0 || enter(dir) < 0) {
-		complain("cannot enter ", dir, "");
-		return;
-	}
-	if (old_link(name))
-		(void)unlink(name);
-	if (!lstat(name, &st)) {
-		errno = EEXIST;
-		if (!is_self(name))
-			complain("left alone: ", dir, name);
-	} else if (make_link(name) < 0) {
-		complain("cannot make the link ", dir, name);
-	}
-}
-
-/*
- * The root of the links is entered before the search for this binary, which
- * may leave it: g.root is its physical path.
- */
-static int install(const char *argv0, char **arg)
-{
-	const char *root = "/";
-	int start = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	g.symbolic = *arg && !strcmp(*arg, "-s");
-	if (g.symbolic)
-		arg++;
-	if (*arg)
-		root = *arg++;
-	if (*arg || *root == '-') {
-		fd_puts(2, POPBOX_USAGE, (char *)NULL);
-		return EXIT_USAGE;
-	}
-	if (enter(root) < 0 || !here(g.root, sizeof(g.root) - 1)) {
-		complain("cannot enter ", root, "");
-		return EXIT_TEMPORARY;
-	}
-	if (!*g.root)
-		strcpy(g.root, "/");
-	if (start < 0 || fchdir(start) < 0 || !find_self(argv0)) {
-		fd_puts(2, "popbox: cannot find my own file\n", (char *)NULL);
-		return EXIT_TEMPORARY;
-	}
-	each_link(install_link);
-	return g.trouble ? EXIT_TEMPORARY : 0;
 }
 
 /* ---- front desk -------------------------------------------------------- */
@@ -396,7 +174,7 @@ static int list(void)
 
 static int list_full(void)
 {
-	each_link(list_link);
+	box_each_link(list_link);
 	return said();
 }
 
@@ -430,7 +208,7 @@ static int as_box(int argc, char **argv)
 		return a ? run(a, argc - 1, argv + 1) : no_applet(word);
 	}
 	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install"))
-		return install(argv[0], argv + 2);
+		return box_install(argv[0], argv + 2);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))

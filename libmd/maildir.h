@@ -93,6 +93,25 @@ int md_sync(const struct md *md);
 /* A rename that fails with -EEXIST where the new name is taken. */
 int md_rename(int from_dir, const char *from, int to_dir, const char *to);
 
+/* ---- directories read whole: mdread.c ---- */
+
+struct md_area {		/* pages of our own; all zero: none yet */
+	char *p;
+	size_t len, cap;
+};
+
+/* Room for `need` bytes in all, the first len kept; -ENOMEM. */
+int md_area_grow(struct md_area *a, size_t need);
+/* Gives the pages behind len back. */
+void md_area_trim(struct md_area *a);
+void md_area_free(struct md_area *a);
+
+/*
+ * Appends an open directory, as linux_dirent64 records: in one getdents64
+ * call, or in more where it cannot be helped.  0 or -errno.
+ */
+int md_read_dir(int fd, struct md_area *area);
+
 /* ---- the list of messages: mdscan.c ---- */
 
 struct md_ent {
@@ -115,11 +134,6 @@ enum {
 	MD_STRICT = 2,		/* has or is a twin: only its inode is it */
 	MD_LINKED = 4,		/* had more than one name when seen */
 	MD_GONE = 8		/* md_refresh found it no more */
-};
-
-struct md_area {		/* pages that grow: mmap(2) */
-	char *p;
-	size_t len, cap;
 };
 
 struct md_list {
@@ -146,9 +160,6 @@ void md_list_free(struct md_list *list);
  * stay; on failure everything does.
  */
 int md_refresh(const struct md *md, struct md_list *list);
-
-/* The whole of an open directory behind area->len; -errno. */
-int md_read_dir(int fd, struct md_area *area);
 
 /* ---- delivery: mddeliver.c ---- */
 

@@ -4,145 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base.h"
 #include "maildir.h"
 
-enum {
-	D_RECLEN = 16, D_TYPE = 18, D_NAME = 19,	/* getdents64(2) */
-	FIRST_AREA = 64 * 1024,
-	TRIES = 4
-};
+enum { D_RECLEN = 16, D_TYPE = 18, D_NAME = 19 };	/* getdents64(2) */
 
 /*
  * What stands in the names area for each message, in place of the larger
  * dirent it came in: inode, directory, name.
  */
 enum { REC_SUB = sizeof(uint64_t), REC_NAME };
-
-static void release(struct md_area *a)
-{
-	if (a->p)
-		munmap(a->p, a->cap);
-	*a = (struct md_area){ .p = NULL };
-}
-
-static int grow(struct md_area *a, size_t need)
-{
-	size_t cap = a->cap ? a->cap : FIRST_AREA;
-	struct md_area more = { .len = a->len };
-	void *p;
-
-	if (need <= a->cap)
-		return 0;
-	if (need > SIZE_MAX / 2)
-		return -ENOMEM;
-	while (cap < need)
-		cap *= 2;
-	/* Address space only: pages come when they are touched. */
-	p = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE |
-	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	more.p = p;
-	more.cap = cap;
-	if (a->len)
-		memcpy(more.p, a->p, a->len);
-	release(a);
-	*a = more;
-	return 0;
-}
-
-/* Gives the pages behind len back. */
-static void trim(struct md_area *a)
-{
-	const size_t page = 65536;	/* of the machine: this or less */
-	size_t keep = a->len ? (a->len + page - 1) / page * page : page;
-
-	if (a->p && keep < a->cap && munmap(a->p + keep, a->cap - keep) == 0)
-		a->cap = keep;
-}
-
-static long read_dirents(int fd, char *p, size_t n)
-{
-	/* The kernel takes an int; more than INT_MAX it refuses. */
-	return syscall(SYS_getdents64, fd, p, n < 1 << 30 ? n : 1 << 30);
-}
-
-/* All of a directory once, in as many calls as it takes. */
-static int read_calls(int fd, struct md_area *a, int *calls)
-{
-	size_t start = a->len;
-
-	*calls = 0;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	for (;;) {
-		long r = read_dirents(fd, a->p + a->len, a->cap - a->len);
-		int e = 0;
-
-		if (r == 0)
-			return 0;
-		if (r > 0) {
-			a->len += (size_t)r;
-			++*calls;
-			if (a->cap - a->len < FIRST_AREA / 2)
-				e = grow(a, a->cap + 1);
-		} else if (errno == EINVAL) {
-			e = grow(a, a->cap + 1);
-		} else if (errno != EINTR) {
-			e = -errno;
-		}
-		if (e) {
-			a->len = start;
-			return e;
-		}
-	}
-}
-
-static bool same_state(const struct stat *a, const struct stat *b)
-{
-	return a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	    a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-	    a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-/*
- * One call is a snapshot.  When it took more, the area has grown to hold
- * everything and the directory is read again.  File systems that return a
- * directory only in pieces (NFS, FUSE) never get there: for them it must
- * not have changed while it was read, or we try again, within reason.
- */
-int md_read_dir(int fd, struct md_area *a)
-{
-	size_t start = a->len;
-	struct stat before, after;
-	int calls;
-
-	if (fstat(fd, &before) < 0)
-		return -errno;
-	/* Twice the size on disk holds the records of any name length. */
-	int e = grow(a, start + 2 * (size_t)before.st_size + FIRST_AREA);
-
-	if (e)
-		return e;
-	for (int i = 0; i < TRIES; i++) {
-		a->len = start;
-		e = read_calls(fd, a, &calls);
-		if (e || calls <= 1)
-			return e;
-		if (fstat(fd, &after) < 0)
-			return -errno;
-		if (i > 0 && same_state(&before, &after))
-			return 0;
-		before = after;
-	}
-	return 0;
-}
 
 static bool is_message(int fd, const char *name, unsigned char type)
 {
@@ -295,14 +167,14 @@ static int read_names(const struct md *md, struct md_list *l)
 			return e;
 		l->n += pack(md, s, &l->names, start);
 	}
-	trim(&l->names);
+	md_area_trim(&l->names);
 	return 0;
 }
 
 static int make_entries(struct md_list *l)
 {
 	const char *record = l->names.p;
-	int e = grow(&l->ents, l->n * sizeof *l->e);
+	int e = md_area_grow(&l->ents, l->n * sizeof *l->e);
 
 	if (e)
 		return e;
@@ -313,7 +185,7 @@ static int make_entries(struct md_list *l)
 	}
 	sort(l->e, l->n);
 	merge(l);
-	trim(&l->ents);
+	md_area_trim(&l->ents);
 	return 0;
 }
 
@@ -332,8 +204,8 @@ int md_scan(const struct md *md, struct md_list *list)
 
 void md_list_free(struct md_list *list)
 {
-	release(&list->names);
-	release(&list->ents);
+	md_area_free(&list->names);
+	md_area_free(&list->ents);
 	*list = (struct md_list){ .n = 0 };
 }
 
@@ -387,8 +259,8 @@ static void copy_names(struct md_list *list, struct md_area *to)
 		list->e[i].name = to->p + to->len;
 		to->len += n;
 	}
-	release(&list->names);
-	trim(to);
+	md_area_free(&list->names);
+	md_area_trim(to);
 	list->names = *to;
 }
 
@@ -401,7 +273,7 @@ int md_refresh(const struct md *md, struct md_list *list)
 	if (e)
 		return e;
 	/* Each name is an old one or one of the new ones, used once. */
-	e = grow(&names, list->names.len + now.names.len);
+	e = md_area_grow(&names, list->names.len + now.names.len);
 	if (e == 0) {
 		join(list, &now);
 		copy_names(list, &names);

@@ -26,7 +26,7 @@ typedef int msg_sink(void *ctx, const void *p, size_t n);
 struct msg {
 	msg_sink *sink;		/* null: only count */
 	void *ctx;
-	uint64_t octets;	/* RFC 1939 size so far: doubled dots excluded */
+	uint64_t octets;	/* RFC 1939 size so far, doubled dots aside */
 	uint64_t stored;	/* bytes taken in so far */
 	uint64_t lines_left;	/* of the body, for TOP */
 	unsigned char last;	/* the stored byte before this one */

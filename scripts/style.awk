@@ -67,7 +67,8 @@ columns($0) > 80 {
 	fail("more than 80 columns")
 }
 
-/^ / && !was {
+# Four before a declaration's second line, as in the BSDs; in a comment any.
+/^ / && !/^    [^ ]/ && !was {
 	fail("spaces before the text instead of tabs")
 }
 

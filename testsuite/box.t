@@ -97,7 +97,8 @@ fi
 run 0 "$POPBOX" --list
 t '--list'
 for name in mdpop3d maildirck pop3test; do
-	if grep -q "^CONFIG_$(echo $name | tr '[:lower:]' '[:upper:]')=y" "$CONFIG"; then
+	symbol=$(echo $name | tr '[:lower:]' '[:upper:]')
+	if grep -q "^CONFIG_$symbol=y" "$CONFIG"; then
 		echo $name
 	fi
 done | sort >"$dir/want"
@@ -140,7 +141,7 @@ run 0 "$dir/hard/popbox" --install "$dir/hard" && links "$dir/hard"
 t '--install again: nothing to do'
 (cd "$dir/hard" && run 0 ./popbox --install -s ../rel) && links "$dir/rel"
 t '--install -s with relative paths'
-(PATH=$dir/hard:$PATH && cd / && run 0 popbox --install -s "$dir/path") &&
+run 0 env PATH="$dir/hard:$PATH" popbox --install -s "$dir/path" &&
 	links "$dir/path"
 t '--install -s of a popbox found through PATH'
 
@@ -178,9 +179,9 @@ if grep -q '^CONFIG_STATIC=y' "$CONFIG" && [ "$(id -u)" -eq 0 ]; then
 		skip 'its links work there' 'no applet'
 	fi
 	rm -rf "$dir/jail/usr"
-	(PATH=/nowhere::/bin:$PATH && run 0 chroot "$dir/jail" popbox \
+	run 0 env PATH="/nowhere::/bin:$PATH" chroot "$dir/jail" popbox \
 		--install -s / &&
-		[ "$(find "$dir/jail/usr" -type l | wc -l)" -eq "$count" ])
+		[ "$(find "$dir/jail/usr" -type l | wc -l)" -eq "$count" ]
 	t '--install -s there, found through PATH'
 else
 	skip '--install -s in a chroot without /proc' 'not static or not root'

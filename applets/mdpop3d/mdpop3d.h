@@ -125,7 +125,7 @@ void login_pass(struct session *s, const char *pass);
  * to listen, in the parent with false and *status set.
  */
 bool listen_run(const struct conf *c, struct lg *lg, int *status);
-/* Sockets from systemd (sd_listen_fds(3)) wait for this process. */
+/* Sockets from systemd (sd_listen_fds(3)) wait for us: sockets.c. */
 bool listen_inherited(void);
 
 #endif

@@ -4,12 +4,14 @@
 import itertools
 import os
 import tempfile
+import threading
 
 import oracle
 from tap import cleanup
 
 _number = itertools.count()
 _scratch = None
+_making = threading.Lock()
 
 # A user that owns nothing here, for tests that must not be root.
 PLAIN = 61234
@@ -18,10 +20,11 @@ PLAIN = 61234
 def scratch(prefix="t"):
     """A new empty directory that other users can enter; removed at the end."""
     global _scratch
-    if _scratch is None:
-        _scratch = tempfile.TemporaryDirectory(prefix="popbox-",
-                                               ignore_cleanup_errors=True)
-        os.chmod(_scratch.name, 0o711)
+    with _making:
+        if _scratch is None:
+            _scratch = tempfile.TemporaryDirectory(
+                prefix="popbox-", ignore_cleanup_errors=True)
+            os.chmod(_scratch.name, 0o711)
     path = "%s/%s%d" % (_scratch.name, prefix, next(_number))
     os.mkdir(path, 0o755)
     return path

@@ -1,0 +1,411 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The server's own listener: addresses, limits, children, descriptors."""
+
+import sys
+sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
+from popbox import *
+
+if not config("FEATURE_MDPOP3D_LISTEN"):
+    skip_all("no listener in this build")
+
+HAS_IPV6 = os.path.exists("/proc/net/if_inet6") and any(
+    line.startswith("0" * 31 + "1 ") for line in open("/proc/net/if_inet6"))
+
+
+def preauth(count=1, *args, **how):
+    """A listener over one Maildir, without passwords."""
+    box = Maildir().fill(count)
+    server = listener("-a", "-m", box.path, *args, **how)
+    server.box = box
+    return server
+
+
+def visit(server, **how):
+    """A whole short session; what the server said."""
+    with connect(server, **how) as c:
+        c.send("STAT\r\nQUIT\r\n")
+        return c.rest()
+
+
+def idle(server):
+    """Waits until no session is left."""
+    return wait_for(lambda: not server.children())
+
+
+GOOD = rb"\+OK\r\n\+OK \d+ \d+\r\n\+OK\r\n"
+
+
+@test
+def sessions():
+    """one session after the other, and at a time"""
+    server = preauth(3)
+    for _ in range(3):
+        like(visit(server), r"\A\+OK\r\n\+OK 3 \d+\r\n\+OK\r\n\Z", "a session")
+        ok(idle(server), "its process ends")
+    with connect(server) as first:
+        is_(first.line(), b"+OK\r\n", "C116 first session")
+        with connect(server) as second:
+            like(second.line(), r"\A-ERR \[IN-USE\]", "C51 C116 second")
+            is_(second.rest(), b"", "C116 and its end")
+        is_(first.cmd("NOOP"), b"+OK\r\n", "C116 the first goes on")
+    ok(idle(server), "C116 the lock goes with its process")
+    like(visit(server), GOOD.decode(), "C116 free again")
+    ok(server.wait_log(r"\[127\.0\.0\.1\]\[\w+\] quit \(3/"), "the log")
+
+
+@test
+def with_login():
+    """C35 logins through the listener"""
+    need("FEATURE_MDPOP3D_AUTH", "FEATURE_MDPOP3D_USERFILE")
+    need_root()
+    users = UserFile()
+    for name in ("joe", "jane"):
+        users.add(name, "pw").fill(2)
+    server = listener("-P", users.path)
+    slow = connect(server)
+    slow.line()
+    slow.send("USER joe\r\nPASS wrong\r\n")
+    began = time.monotonic()
+    with connect(server) as c:
+        c.line()
+        c.cmd("USER jane")
+        is_(c.cmd("PASS pw"), b"+OK\r\n", "C35 a login during the delay")
+        ok(time.monotonic() - began < 1.6, "C35 is not delayed")
+        with connect(server) as again:
+            again.line()
+            again.cmd("USER jane")
+            like(again.cmd("PASS pw"), r"\A-ERR \[IN-USE\]",
+                 "C51 C116 a second session of jane")
+    like(slow.rest(), r"\A\+OK\r\n-ERR \[AUTH\]", "C35 and then the refusal")
+    ok(idle(server), "C35 all have ended")
+    with open("/proc/%d/status" % server.pid) as file:
+        like(file.read(), r"(?m)^Uid:\t0\t0\t0\t0$", "the listener stays root")
+
+
+@test
+def address_forms():
+    """-l and its forms"""
+    box = Maildir().fill(1)
+    port = free_port()
+    cases = [(["127.0.0.1:%d"], ["127.0.0.1"], ["127.0.0.2"]),
+             # With -a a port alone is for this host only.
+             (["%d"], ["127.0.0.1"], ["127.0.0.2"]),
+             (["127.0.0.2:%d", "127.0.0.3:%d"], ["127.0.0.2", "127.0.0.3"],
+              ["127.0.0.1"]),
+             (["0.0.0.0:%d"], ["127.0.0.1", "127.0.0.9"], [])]
+    if HAS_IPV6:
+        cases += [(["[::1]:%d"], ["::1"], ["127.0.0.1"]),
+                  (["%d"], ["::1", "127.0.0.1"], ["127.0.0.2"]),
+                  (["[::1]:%d", "127.0.0.1:%d"], ["::1", "127.0.0.1"], [])]
+    for forms, reached, refused in cases:
+        port = free_port()
+        args = [a for f in forms for a in ("-l", f % port)]
+        server = Server("-a", "-e", "-m", box.path, *args)
+        # A port alone is a socket for IPv4 and one for IPv6.
+        sockets = len(forms) if ":" in forms[0] else 1 + HAS_IPV6
+        ok(server.wait_log("(?s)" + ".*".join(["listening"] * sockets)),
+           "-l %s: listens" % " ".join(forms), server.log())
+        server.port = port
+        for address in reached:
+            like(visit(server, address=address), GOOD.decode(),
+                 "-l %s: reached at %s" % (" ".join(forms), address))
+            ok(idle(server), "and free again")
+        for address in refused:
+            try:
+                connect(server, address=address).close()
+                ok(False, "-l %s: not at %s" % (" ".join(forms), address))
+            except ConnectionRefusedError:
+                ok(True, "-l %s: not at %s" % (" ".join(forms), address))
+        server.end()
+
+
+@test
+def all_addresses():
+    """-l with a port alone, and passwords: every address"""
+    need("FEATURE_MDPOP3D_AUTH")
+    port = free_port()
+    server = Server("-e", "-l", str(port))
+    ok(server.wait_log("(?s)listening" + ".*listening" * HAS_IPV6), "listens")
+    server.port = port
+    for address in ["127.0.0.1", "127.0.0.5"] + ["::1"] * HAS_IPV6:
+        with connect(server, address=address) as c:
+            is_(c.line(), b"+OK\r\n", "reached at " + address)
+
+
+@test
+def wrong_addresses():
+    """-l with what is no address"""
+    for value in ("", "x", "65536", "-1", "1.2.3:110", ":110", "110:",
+                  "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:110",
+                  "[::1]", "[::1]110", "[::1:110", "[127.0.0.1]:110", "[]:110",
+                  "localhost:http", "127.0.0.1:110:1", "]:1", "[:1", ":"):
+        server = Server("-a", "-e", "-l", value)
+        is_(server.wait(), 100, "-l %r: exit status" % value)
+        ok(server.log().strip(), "-l %r: a message" % value)
+
+
+@test
+def address_in_use():
+    """-l with a port that is taken"""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(1)
+        server = Server("-a", "-e", "-l", "127.0.0.1:%d" % s.getsockname()[1])
+        is_(server.wait(), 111, "exit status")
+        like(server.log(), r"(?i)in use", "the message")
+
+
+@test
+def ipv6():
+    """C120 an IPv6 client"""
+    if not HAS_IPV6:
+        raise Skip("no IPv6 here")
+    box = Maildir().fill(1)
+    server = listener("-a", "-m", box.path, address="::1")
+    like(visit(server), GOOD.decode(), "C120 served")
+    ok(server.wait_log(r"\[::1\]\[\w+\] quit"), "C120 and logged")
+
+
+@test
+def limit_in_all():
+    """C121 -L"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-L", "3", "-I", "10")
+    clients = [connect(server) for _ in range(3)]
+    is_([c.line() for c in clients], [b"+OK\r\n"] * 3, "C121 three are served")
+    for _ in range(3):
+        with connect(server) as c:
+            like(c.rest(), r"\A-ERR \[(SYS/TEMP|IN-USE)\] [ -~]+\r\n\Z",
+                 "C121 the fourth is refused politely")
+    is_(clients[0].cmd("QUIT"), b"+OK\r\n", "C121 one of them ends")
+    ok(wait_for(lambda: len(server.children()) == 2), "C121 its process, too")
+    with connect(server) as c:
+        is_(c.line(), b"+OK\r\n", "C121 and the next is served")
+    refusals = len(re.findall(r"refused", server.log()))
+    ok(1 <= refusals < 3, "C121 refusals are logged, but not each", refusals)
+
+
+@test
+def limit_per_address():
+    """C121 -I"""
+    need("FEATURE_MDPOP3D_AUTH")
+    port = free_port()
+    server = Server("-e", "-l", "0.0.0.0:%d" % port, "-I", "2")
+    server.port = port
+    ok(server.wait_log("listening"), "C121 listens")
+
+    def knock(source):
+        s = socket.create_connection(("127.0.0.1", port), PATIENCE,
+                                     (source, 0))
+        s.settimeout(None)
+        c = Client(s.fileno(), owner=s)
+        c.greeting = c.line()
+        return c
+    held = [knock("127.0.0.1"), knock("127.0.0.1"), knock("127.0.0.7")]
+    is_([c.greeting for c in held], [b"+OK\r\n"] * 3, "C121 two and one")
+    like(knock("127.0.0.1").greeting, r"\A-ERR \[(SYS/TEMP|IN-USE)\]",
+         "C121 a third of the first address is not")
+    is_(knock("127.0.0.7").greeting, b"+OK\r\n", "C121 a second of the other")
+    held[0].close()
+    ok(wait_for(lambda: len(server.children()) == 3), "C121 one leaves")
+    is_(knock("127.0.0.1").greeting, b"+OK\r\n", "C121 and one can come")
+
+
+@test
+def quick_connects():
+    """C123 200 clients that go away at once"""
+    server = preauth(1, "-L", "1000", "-I", "1000", "-q")
+    before = len(os.listdir("/proc/%d/fd" % server.pid))
+    for i in range(200):
+        s = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+        if i % 3 == 0:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         b"\1\0\0\0\0\0\0\0")
+        if i % 3 == 1:
+            s.send(b"QUIT\r\n")
+        s.close()
+    ok(idle(server), "C123 no process is left, no zombie either",
+       server.children())
+    is_(len(os.listdir("/proc/%d/fd" % server.pid)), before,
+        "C123 no descriptor is left open")
+    like(visit(server), GOOD.decode(), "C123 and it serves")
+
+
+@test
+def few_descriptors():
+    """C123 descriptors run out"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-L", "50", "-I", "50", wrap=["prlimit", "--nofile=7"])
+    burst = [connect(server) for _ in range(20)]
+    for c in burst:
+        like(c.line(), r"\A(\+OK|-ERR \[SYS/TEMP\] [ -~]+)\r\n\Z",
+             "C123 served or refused")
+        c.close()
+    ok(idle(server), "C123 all have ended")
+    with connect(server) as c:
+        is_(c.line(), b"+OK\r\n", "C123 and it recovers")
+
+
+@test
+def session_without_descriptors():
+    """C123 a session that cannot open its Maildir"""
+    box = Maildir().fill(3)
+    # A dynamic binary needs one to be loaded at all.
+    for limit in range(3 if config("STATIC") else 4, 9):
+        with start("-a", "-e", "-m", box.path, wrap=[
+                "prlimit", "--nofile=%d" % limit]) as c:
+            got = c.line()
+            like(got, r"\A(\+OK|-ERR \[SYS/(TEMP|PERM)\] [ -~]+)\r\n\Z",
+                 "C123 %d descriptors: an answer" % limit)
+            if got == b"+OK\r\n":
+                like(c.cmd("STAT"), r"^\+OK 3 ",
+                     "C123 %d descriptors: all messages or none" % limit)
+    if config("SANITIZE"):
+        return
+    with start("-a", "-e", "-m", Maildir().fill(20000).path, wrap=[
+            "prlimit", "--as=1500000"]) as c:
+        like(c.line(), r"\A(\+OK|-ERR \[SYS/TEMP\] [ -~]+)\r\n\Z",
+             "C123 too little memory: an answer")
+
+
+@test
+def no_processes():
+    """C123 fork fails"""
+    need_root()
+    server = listener("-a", "-m", Maildir(owner=PLAIN).path, user=PLAIN,
+                      wrap=["prlimit", "--nproc=1:1000"])
+    with connect(server) as c:
+        like(c.rest(), r"\A-ERR \[SYS/TEMP\] [ -~]+\r\n\Z", "C123 refused")
+    subprocess.run(["prlimit", "--pid", str(server.pid), "--nproc=999:1000"],
+                   user=PLAIN, group=PLAIN, extra_groups=(), check=True)
+    with connect(server) as c:
+        is_(c.line(), b"+OK\r\n", "C123 and when it can fork again, served")
+
+
+@test
+def stopping():
+    """C119 SIGTERM ends the listener, not its sessions"""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server = preauth(2)
+        c = connect(server)
+        c.line()
+        c.cmd("DELE 1")
+        child = server.children()[0]
+        server.signal(number)
+        is_(server.wait(), 0, "C119 %s: exit status" % number.name)
+        is_(c.cmd("NOOP"), b"+OK\r\n", "C119 the session goes on")
+        is_(c.cmd("QUIT"), b"+OK\r\n", "C119 to its QUIT")
+        ok(wait_for(lambda: not os.path.exists("/proc/%d" % child)),
+           "C119 and ends")
+        is_(len(server.box.names("cur")), 1, "C119 with its UPDATE")
+        ok(not listening(server.port), "C119 nothing listens any more")
+
+
+@test
+def restart():
+    """a restart takes the same port at once"""
+    server = preauth(1)
+    like(visit(server), GOOD.decode(), "first")
+    server.signal(signal.SIGTERM)
+    server.wait()
+    again = Server("-a", "-e", "-m", server.box.path, "-l",
+                   "127.0.0.1:%d" % server.port)
+    ok(again.wait_log("listening"), "C119 the second listens", again.log())
+    again.port, again.address = server.port, "127.0.0.1"
+    like(visit(again), GOOD.decode(), "and serves")
+
+
+def inherit(count, *args, pid="$$", fds=None, kind=socket.SOCK_STREAM,
+            listen=True):
+    """A server that is handed `count` sockets, as systemd does it."""
+    sockets = []
+    for _ in range(count):
+        s = socket.socket(socket.AF_INET, kind)
+        cleanup(s.close)
+        s.bind(("127.0.0.1", 0))
+        if listen:
+            s.listen(8)
+        sockets.append(s)
+    # The shell moves them to 3 and up; nothing else may be in the way.
+    high = [s.fileno() for s in sockets]
+    move = " ".join("%d<&%d-" % (3 + i, fd) for i, fd in enumerate(high))
+    script = 'export LISTEN_PID=%s LISTEN_FDS=%s; exec "$@" %s' % (
+        pid, count if fds is None else fds, move)
+    server = Server("-e", *args, wrap=["bash", "-c", script, "bash"],
+                    pass_fds=high)
+    server._listens = True
+    server.ports = [s.getsockname()[1] for s in sockets]
+    server.address = "127.0.0.1"
+    return server
+
+
+@test
+def systemd():
+    """LISTEN_FDS"""
+    if not os.path.exists("/bin/bash"):
+        raise Skip("no bash, whose descriptors may have two digits")
+    box = Maildir().fill(1)
+    for count in (1, 2):
+        server = inherit(count, "-a", "-m", box.path)
+        for server.port in server.ports:
+            like(visit(server), GOOD.decode(), "%d sockets: served" % count)
+            ok(idle(server), "and free again")
+        with connect(server) as c:
+            c.line()
+            where = "/proc/%d/fd/" % server.children()[0]
+            links = [os.readlink(where + fd) for fd in os.listdir(where)]
+            is_(len([l for l in links if l.startswith("socket:")]), 2,
+                "a session holds only its own socket, as 0 and 1", links)
+        server.end()
+
+
+@test
+def systemd_amiss():
+    """LISTEN_FDS that is not for us, or no listening socket"""
+    if not os.path.exists("/bin/bash"):
+        raise Skip("no bash, whose descriptors may have two digits")
+    server = inherit(1, "-a", "-m", Maildir().path, pid="1")
+    is_(server.wait(), 0, "for another process: ignored, stdin is served")
+    for what, how in (("not listening", {"listen": False}),
+                      ("a datagram socket", {"listen": False,
+                                             "kind": socket.SOCK_DGRAM}),
+                      ("more than there are", {"fds": 3})):
+        server = inherit(1, "-a", "-m", Maildir().path, **how)
+        ok(server.wait() in (100, 111), what + ": refused", server.log())
+        like(server.log(), r"LISTEN_FDS", what + ": is said")
+
+
+@test
+def crowd():
+    """C121 C123 many sessions at a time"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-I", "100", "-q")
+    clients = [connect(server) for _ in range(60)]
+    is_({c.line() for c in clients}, {b"+OK\r\n"}, "C121 60 are greeted")
+    is_(len(server.children()), 60, "C121 a process each")
+    if not config("SANITIZE") and config("STATIC"):
+        most = max(server.memory("Private_Dirty", p)
+                   for p in server.children())
+        ok(most <= 64, "C64 each with at most 64 KB of its own",
+           "%d KB" % most)
+    for c in clients:
+        c.send("CAPA\r\nQUIT\r\n")
+    like(b"".join(c.rest() for c in clients), r"TOP", "C121 all are answered")
+    ok(idle(server), "C121 all have ended")
+
+
+@test
+def crashed_session():
+    """C116 C123 a session that is killed harms nobody"""
+    server = preauth(2)
+    c = connect(server)
+    c.line()
+    c.cmd("DELE 1")
+    os.kill(server.children()[0], signal.SIGKILL)
+    is_(c.rest(), b"", "C116 its client sees the end")
+    ok(idle(server), "C123 it is reaped")
+    like(visit(server), r"\+OK 2 \d+", "C116 the lock is free, nothing lost")
+
+
+run_tests(jobs=6)
