@@ -138,6 +138,7 @@ try = $(shell $(CC) -Werror $(1) -xc -c /dev/null -o /dev/null \
 	2>/dev/null && echo '$(1)')
 MAP := $(call try,-ffile-prefix-map=$(CURDIR)/=)
 
+comma := ,
 FLAGS := -std=c99 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings
 FLAGS += $(if $(CONFIG_WERROR),-Werror) $(MAP)
@@ -147,7 +148,8 @@ LFLAGS :=
 ifdef CONFIG_DEBUG
 FLAGS += -O1 -g -fno-omit-frame-pointer
 else
-FLAGS += -Os -fomit-frame-pointer -fno-unwind-tables \
+FLAGS += $(or $(if $(CONFIG_SMALLEST),$(call try,-Oz)),-Os) \
+	-fomit-frame-pointer -fno-unwind-tables -fno-jump-tables \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
 LFLAGS += -Wl,--gc-sections
 endif
@@ -163,8 +165,12 @@ ifdef CONFIG_STATIC
 FLAGS += $(call try,-fno-pie)
 LFLAGS += -static
 endif
-LFLAGS += -Wl,-z,relro -Wl,-z,now -Wl,-z,noseparate-code \
-	-Wl,-z,noexecstack -Wl,--build-id=none
+# Relocated data that is to become read-only has to end with a page, for
+# which the file is padded by up to 4 KB.
+LFLAGS += $(if $(CONFIG_SMALLEST),-Wl$(comma)-z$(comma)norelro \
+	-Wl$(comma)-z$(comma)common-page-size=64,-Wl$(comma)-z$(comma)relro)
+LFLAGS += -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,noexecstack \
+	-Wl,--build-id=none
 
 # musl-gcc looks into its own include directory only; the kernel's headers
 # are the distribution's.
@@ -174,7 +180,8 @@ KINC := $(B)/kinc
 endif
 ifdef CONFIG_CRYPT_XCRYPT
 XCRYPT_DIR := $(or $(XCRYPT_DIR),$(B)/xcrypt)
-XDIR ?= $(shell CC='$(CC)' scripts/xcrypt --where $(XCRYPT_DIR))
+XENV := CC='$(CC)' XCFLAGS='$(filter -fno-pie,$(FLAGS))'
+XDIR ?= $(shell $(XENV) scripts/xcrypt --where $(XCRYPT_DIR))
 FLAGS += -I$(XDIR)
 HASHES := $(XDIR)/libcrypt.a
 endif
@@ -196,6 +203,7 @@ objects: $(OBJS)
 # testsuite/unit/NAME.c: a program against libmd alone.
 UNITS := $(patsubst testsuite/unit/%.c,$(B)/unit/%,$(wildcard testsuite/unit/*.c))
 unit: $(UNITS)
+	@:
 
 # Whatever decides how the objects come out; they depend on it, so that none
 # survives a change of compiler, flags or configuration.
@@ -215,7 +223,7 @@ $(OBJS): $(B)/%.o: %.c $(GEN) $(B)/flags | $(KINC) $(filter %.a,$(HASHES))
 
 $(XDIR)/libcrypt.a: scripts/xcrypt | $(KINC)
 	$(call say,XCRYPT,$@)
-	@CC='$(CC)' scripts/xcrypt $(XDIR)
+	@$(XENV) scripts/xcrypt $(XDIR)
 
 $(B)/popbox_unstripped: $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(call say,LINK,$@)

@@ -81,8 +81,10 @@
 //config:	  is dropped. Four timeouts (-t) are the limit if that is less.
 //applet:APPLET(mdpop3d, "usr/sbin", "in.mdpop3d")
 //kbuild:obj-$(CONFIG_MDPOP3D) += applets/mdpop3d.o
-//usage:usage: mdpop3d [-acdenqsV] [-t SEC] [-m MAILDIR] [-u USER] [-r HOST] [-R VAR]
-//usage:               [-M UID] [-P FILE] [-l [ADDR:]PORT]... [-L N] [-I N]
+//usage:usage: mdpop3d [-acdenqsV] [-t SEC] [-m MAILDIR] [-u USER] [-r HOST]
+//usage:               [-R VAR] [-M UID] [-P FILE] [-l [ADDR:]PORT]... [-L N]
+//usage:               [-I N]
+//usage:
 //usage:Serve a Maildir over POP3 on standard input and output.
 //usage:
 //usage:  -a          the caller has authenticated the user: no login
@@ -185,30 +187,20 @@ static bool is_absent(char letter)
 	    (!ENABLE_FEATURE_MDPOP3D_DEBUG && letter == 'd');
 }
 
-/* A decimal value within bounds; -1: neither. */
-static int64_t number(const char *value, uint64_t least, uint64_t most)
-{
-	uint64_t n;
-
-	if (parse_u64(value, &n) < 0 || n < least || n > most)
-		return -1;
-	return (int64_t)n;
-}
-
 static bool set_number(struct conf *c, char letter, const char *value)
 {
-	int64_t n = number(value, letter != 'M',
-	    letter == 'M' ? UINT32_MAX - 1 : letter == 't' ? 86400 : 65536);
+	const uint64_t most = letter == 'M' ? UINT32_MAX - 1 : 86400;
+	uint64_t n;
 
-	if (n < 0)
+	if (parse_u64(value, &n) < 0 || n > most || (n == 0 && letter != 'M'))
 		return false;
 	if (letter == 't')
 		c->timeout = (int)n;
-	else if (letter == 'M')
+	else if (ENABLE_FEATURE_MDPOP3D_AUTH && letter == 'M')
 		c->lowest_uid = (uid_t)n;
-	else if (letter == 'L')
+	else if (ENABLE_FEATURE_MDPOP3D_LISTEN && letter == 'L')
 		c->sessions = (unsigned)n;
-	else
+	else if (ENABLE_FEATURE_MDPOP3D_LISTEN)
 		c->per_source = (unsigned)n;
 	return true;
 }
@@ -247,9 +239,12 @@ static const char *set_text(struct conf *c, char letter, const char *value)
 			return "no such environment variable: ";
 		break;
 	case 'P':
-		c->users_file = value;
+		if (ENABLE_FEATURE_MDPOP3D_USERFILE)
+			c->users_file = value;
 		break;
-	default:
+	case 'l':
+		if (!ENABLE_FEATURE_MDPOP3D_LISTEN)
+			break;
 		if (c->listens == LISTEN_MAX)
 			return "too many -l options: ";
 		c->listen[c->listens++] = value;
@@ -313,18 +308,15 @@ static bool listening(const struct conf *c)
 static int check_options(const struct conf *c)
 {
 	if (!ENABLE_FEATURE_MDPOP3D_AUTH && !c->preauth)
-		return misuse("this build cannot log users in: ",
-		    "-a or -u is needed");
-	if (c->preauth && c->users_file)
-		return misuse("with -a or -u there is no login: ", "-P");
-	if (c->preauth && c->lowest_uid)
-		return misuse("with -a or -u there is no login: ", "-M");
+		return misuse("no login in this build: ", "-a is needed");
+	if (ENABLE_FEATURE_MDPOP3D_AUTH && c->preauth &&
+	    (c->users_file || c->lowest_uid))
+		return misuse("no login with -a or -u: ", "-P or -M");
 	if (listening(c) && c->host)
-		return misuse("with -l each client has its own address: ",
-		    "-r or -R");
-	if (!listening(c) && (c->sessions || c->per_source))
-		return misuse("without -l there is one session: ",
-		    "-L or -I");
+		return misuse("each client has its own address: ", "-r or -R");
+	if (ENABLE_FEATURE_MDPOP3D_LISTEN && !listening(c) &&
+	    (c->sessions || c->per_source))
+		return misuse("without -l there is one session: ", "-L or -I");
 	return -1;
 }
 
@@ -394,9 +386,9 @@ static void greet_terminal(void)
 {
 	if (isatty(STDIN_FILENO))
 		fd_puts(STDERR_FILENO,
-		    "mdpop3d speaks POP3 here, with you; QUIT ends it.\n"
-		    "An inetd starts it for mail clients, or -l PORT does; "
-		    "see --help.\n", (char *)NULL);
+		    "mdpop3d speaks POP3 here; QUIT ends it. For mail clients "
+		    "start it by\ninetd or with -l PORT; see --help.\n",
+		    (char *)NULL);
 }
 
 static void quiet_stderr(void)

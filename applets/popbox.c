@@ -14,8 +14,16 @@
 //config:	default y
 //config:	help
 //config:	  Lets the binary make the links to itself, on a system that has
-//config:	  no other program for it. make install, packages and image
-//config:	  builders do not need it, they go by build/popbox.links.
+//config:	  no other program for it, and list them with --list-full. make
+//config:	  install, packages and image builders do not need it, they go
+//config:	  by build/popbox.links.
+//config:
+//config:config FEATURE_LONG_HELP
+//config:	bool "Full --help texts"
+//config:	default y
+//config:	help
+//config:	  Without it --help shows the synopsis and the manual page has
+//config:	  to tell the rest.
 //config:
 //kbuild:obj-y += applets/popbox.o
 
@@ -53,24 +61,14 @@ static const struct applet applets[] = {
 	{ NULL, NULL, NULL, NULL, NULL }
 };
 
-static bool failed;	/* standard output could not be written */
-
-static void say(const char *s)
-{
-	if (fd_write(1, s, strlen(s)) < 0)
-		failed = true;
-}
-
-static int said(void)
-{
-	return failed ? EXIT_TEMPORARY : 0;
-}
-
 const char *box_base_name(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	const char *name = path;
 
-	return slash ? slash + 1 : path;
+	for (; *path; path++)
+		if (*path == '/')
+			name = path + 1;
+	return name;
 }
 
 static const struct applet *find_applet(const char *name)
@@ -83,6 +81,13 @@ static const struct applet *find_applet(const char *name)
 	return NULL;
 }
 
+static bool begins(const char *s, const char *with)
+{
+	while (*with && *s == *with)
+		s++, with++;
+	return *with == '\0';
+}
+
 /* The name that an argv[0] or argv[1] stands for. */
 static const char *called_as(const char *arg)
 {
@@ -90,13 +95,13 @@ static const char *called_as(const char *arg)
 
 	if (*name == '-')
 		name++;
-	return strncmp(name, "in.", 3) ? name : name + 3;
+	return begins(name, "in.") ? name + 3 : name;
 }
 
 static int no_applet(const char *name)
 {
 	fd_puts(2, "popbox: no applet ", name, " (popbox --list)\n",
-		(char *)NULL);
+	    (char *)NULL);
 	return EXIT_NO_APPLET;
 }
 
@@ -111,8 +116,8 @@ void box_each_link(void (*use)(const char *dir, const char *name))
 	for (a = applets; a->name; a++) {
 		use(a->dir, a->name);
 		for (rest = a->links; *rest; rest += n + !!rest[n]) {
-			n = strcspn(rest, " ");
-			str_init(&name, buf, sizeof(buf));
+			n = str_span(rest, ' ');
+			str_init(&name, buf, sizeof buf);
 			str_mem(&name, rest, n);
 			use(a->dir, name.p);
 		}
@@ -121,61 +126,40 @@ void box_each_link(void (*use)(const char *dir, const char *name))
 
 static void list_link(const char *dir, const char *name)
 {
-	say(dir);
-	say("/");
-	say(name);
-	say("\n");
+	fd_puts(1, dir, "/", name, "\n", (char *)NULL);
+}
+
+static void list(const char *before, const char *after)
+{
+	const struct applet *a;
+
+	for (a = applets; a->name; a++)
+		fd_puts(1, before, a->name, after, (char *)NULL);
 }
 
 /* ---- front desk -------------------------------------------------------- */
 
 static int help(const char *name)
 {
-	const struct applet *a;
+	const struct applet *a = name ? find_applet(called_as(name)) : NULL;
 
-	if (name) {
-		a = find_applet(called_as(name));
-		if (!a)
-			return no_applet(name);
-		say(a->usage);
-		return said();
+	if (name && !a)
+		return no_applet(name);
+	if (a) {
+		fd_puts(1, a->usage, (char *)NULL);
+		return 0;
 	}
-	say("popbox " POPBOX_VERSION ": several small mail programs in one\n\n"
-	    POPBOX_USAGE "\nApplets:");
-	for (a = applets; a->name; a++) {
-		say(" ");
-		say(a->name);
-	}
-	say("\n");
-	return said();
+	fd_puts(1, "popbox " POPBOX_VERSION ": several small mail programs in "
+	    "one\n\n" POPBOX_USAGE "\nApplets:", (char *)NULL);
+	list(" ", "");
+	fd_puts(1, "\n", (char *)NULL);
+	return 0;
 }
 
-static int version(const char *applet)
+static int version(const char *name, const char *of)
 {
-	if (applet) {
-		say(applet);
-		say(" " POPBOX_VERSION " (popbox)\n");
-	} else {
-		say("popbox " POPBOX_VERSION "\n");
-	}
-	return said();
-}
-
-static int list(void)
-{
-	const struct applet *a;
-
-	for (a = applets; a->name; a++) {
-		say(a->name);
-		say("\n");
-	}
-	return said();
-}
-
-static int list_full(void)
-{
-	box_each_link(list_link);
-	return said();
+	fd_puts(1, name, " " POPBOX_VERSION, of, "\n", (char *)NULL);
+	return 0;
 }
 
 /*
@@ -187,15 +171,8 @@ static int run(const struct applet *a, int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--help"))
 		return help(a->name);
 	if (argc > 1 && !strcmp(argv[1], "--version"))
-		return version(a->name);
+		return version(a->name, " (popbox)");
 	return a->run(argc, argv);
-}
-
-static int unknown_option(const char *option)
-{
-	fd_puts(2, "popbox: unknown option ", option, "\n" POPBOX_USAGE,
-		(char *)NULL);
-	return EXIT_USAGE;
 }
 
 static int as_box(int argc, char **argv)
@@ -207,15 +184,22 @@ static int as_box(int argc, char **argv)
 		a = find_applet(called_as(word));
 		return a ? run(a, argc - 1, argv + 1) : no_applet(word);
 	}
-	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install"))
-		return box_install(argv[0], argv + 2);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-		return version(NULL);
-	if (!strcmp(word, "--list"))
-		return list();
-	return strcmp(word, "--list-full") ? unknown_option(word) : list_full();
+		return version("popbox", "");
+	if (!strcmp(word, "--list")) {
+		list("", "\n");
+	} else if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full")) {
+		box_each_link(list_link);
+	} else if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install")) {
+		return box_install(argv[0], argv + 2);
+	} else {
+		fd_puts(2, "popbox: unknown option ", word, "\n" POPBOX_USAGE,
+		    (char *)NULL);
+		return EXIT_USAGE;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -223,7 +207,7 @@ int main(int argc, char **argv)
 	const struct applet *a;
 	const char *name = called_as(argc > 0 ? argv[0] : "popbox");
 
-	if (!strncmp(name, "popbox", 6))
+	if (begins(name, "popbox"))
 		return as_box(argc, argv);
 	a = find_applet(name);
 	return a ? run(a, argc, argv) : no_applet(name);

@@ -182,7 +182,7 @@ const char *err_text(int e, char buf[ERR_TEXT])
 {
 	static const struct {
 		unsigned char number;
-		char text[31];
+		char text[25];
 	} known[] = {
 		{ EACCES, "Permission denied" },
 		{ EADDRINUSE, "Address already in use" },
@@ -190,8 +190,8 @@ const char *err_text(int e, char buf[ERR_TEXT])
 		{ EIO, "I/O error" },
 		{ ELOOP, "Is a symbolic link" },
 		{ EMFILE, "Too many open files" },
-		{ ENFILE, "Too many open files in system" },
-		{ ENOENT, "No such file or directory" },
+		{ ENFILE, "System has no files left" },
+		{ ENOENT, "No such file" },
 		{ ENOMEM, "Out of memory" },
 		{ ENOTDIR, "Not a directory" },
 		{ EPERM, "Operation not permitted" },

@@ -14,11 +14,10 @@ enum { FACILITY_MAIL = 2 << 3 };
 
 static int connect_syslog(void)
 {
-	static const struct sockaddr_un to = {
-		.sun_family = AF_UNIX, .sun_path = "/dev/log"
-	};
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	memcpy(to.sun_path, "/dev/log", sizeof "/dev/log");
 	if (fd < 0)
 		return -1;
 	if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)

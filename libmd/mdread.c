@@ -108,13 +108,12 @@ int md_read_dir(int fd, struct md_area *a)
 {
 	size_t start = a->len;
 	struct stat before, after;
-	int calls;
+	int calls, e;
 
 	if (fstat(fd, &before) < 0)
 		return -errno;
 	/* Twice the size on disk holds the records of any name length. */
-	int e = md_area_grow(a, start + 2 * (size_t)before.st_size + FIRST_AREA);
-
+	e = md_area_grow(a, start + 2 * (size_t)before.st_size + FIRST_AREA);
 	if (e)
 		return e;
 	for (int i = 0; i < TRIES; i++) {

@@ -349,6 +349,15 @@ static void serve(struct session *s)
 	us_wipe(line, sizeof line);
 }
 
+static void put_count(struct str *t, size_t messages, uint64_t octets,
+    const char *what)
+{
+	str_u64(t, messages);
+	str_char(t, '/');
+	str_u64(t, octets);
+	str_put(t, what);
+}
+
 static void log_end(struct session *s)
 {
 	const struct drop *d = &s->drop;
@@ -358,14 +367,8 @@ static void log_end(struct session *s)
 	str_init(&t, buf, sizeof buf);
 	str_put(&t, s->end);
 	str_put(&t, " (");
-	str_u64(&t, d->left);
-	str_char(&t, '/');
-	str_u64(&t, d->left_octets);
-	str_put(&t, " msgs/bytes left, ");
-	str_u64(&t, d->deleted);
-	str_char(&t, '/');
-	str_u64(&t, d->deleted_octets);
-	str_put(&t, " deleted)");
+	put_count(&t, d->left, d->left_octets, " msgs/bytes left, ");
+	put_count(&t, d->deleted, d->deleted_octets, " deleted)");
 	session_log(s, LG_INFO, t.p, NULL);
 }
 
