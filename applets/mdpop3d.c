@@ -6,6 +6,7 @@
  * it reaches: the files whose code may run as root are
  *
  * root: applets/popbox.c
+ * root: applets/popbox/install.c
  * root: applets/mdpop3d.c
  * root: applets/mdpop3d/listen.c
  * root: applets/mdpop3d/login.c
@@ -18,8 +19,11 @@
  * root: libmd/pop3.c
  * root: libmd/users.c
  *
- * drop.c and what it calls (maildir, mdname, mdread, mdscan, message,
- * md5) run as the user only.
+ * and these begin what runs as the user only, with all that they call:
+ *
+ * user: applets/mdpop3d/drop.c
+ * user: libmd/mdname.c
+ * user: libmd/message.c
  */
 //config:config MDPOP3D
 //config:	bool "mdpop3d: POP3 server for Maildirs"

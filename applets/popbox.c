@@ -124,17 +124,25 @@ void box_each_link(void (*use)(const char *dir, const char *name))
 	}
 }
 
-static void list_link(const char *dir, const char *name)
+/* What was asked for must arrive: a full disk is not a success. */
+static int said(int e)
 {
-	fd_puts(1, dir, "/", name, "\n", (char *)NULL);
+	return e < 0 ? EXIT_TEMPORARY : 0;
 }
 
-static void list(const char *before, const char *after)
+static void list_link(const char *dir, const char *name)
+{
+	(void)fd_puts(1, dir, "/", name, "\n", (char *)NULL);
+}
+
+static int list(const char *before, const char *after)
 {
 	const struct applet *a;
+	int e = 0;
 
 	for (a = applets; a->name; a++)
-		fd_puts(1, before, a->name, after, (char *)NULL);
+		e |= fd_puts(1, before, a->name, after, (char *)NULL);
+	return said(e);
 }
 
 /* ---- front desk -------------------------------------------------------- */
@@ -145,21 +153,19 @@ static int help(const char *name)
 
 	if (name && !a)
 		return no_applet(name);
-	if (a) {
-		fd_puts(1, a->usage, (char *)NULL);
-		return 0;
-	}
-	fd_puts(1, "popbox " POPBOX_VERSION ": several small mail programs in "
-	    "one\n\n" POPBOX_USAGE "\nApplets:", (char *)NULL);
-	list(" ", "");
-	fd_puts(1, "\n", (char *)NULL);
-	return 0;
+	if (a)
+		return said(fd_puts(1, a->usage, (char *)NULL));
+	(void)fd_puts(1, "popbox " POPBOX_VERSION
+	    ": several small mail programs in one\n\n" POPBOX_USAGE
+	    "\nApplets:", (char *)NULL);
+	(void)list(" ", "");
+	return said(fd_puts(1, "\n", (char *)NULL));
 }
 
 static int version(const char *name, const char *of)
 {
-	fd_puts(1, name, " " POPBOX_VERSION, of, "\n", (char *)NULL);
-	return 0;
+	return said(fd_puts(1, name, " " POPBOX_VERSION, of, "\n",
+	    (char *)NULL));
 }
 
 /*
@@ -188,18 +194,17 @@ static int as_box(int argc, char **argv)
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
 		return version("popbox", "");
-	if (!strcmp(word, "--list")) {
-		list("", "\n");
-	} else if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full")) {
+	if (!strcmp(word, "--list"))
+		return list("", "\n");
+	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full")) {
 		box_each_link(list_link);
-	} else if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install")) {
-		return box_install(argv[0], argv + 2);
-	} else {
-		fd_puts(2, "popbox: unknown option ", word, "\n" POPBOX_USAGE,
-		    (char *)NULL);
-		return EXIT_USAGE;
+		return 0;
 	}
-	return 0;
+	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install"))
+		return box_install(argv[0], argv + 2);
+	(void)fd_puts(2, "popbox: unknown option ", word, "\n" POPBOX_USAGE,
+	    (char *)NULL);
+	return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -236,17 +236,17 @@ enum au_result au_check(const char *file, const char *name, const char *pass,
 {
 	struct record r = { .found = false };
 	enum au_result result;
+	int e;
 
 	memset(user, 0, sizeof *user);
-	if (look_up(file, name, &r, user) < 0)
-		result = AU_TROUBLE;
-	else
-		result = verdict(&r, pass);
+	e = look_up(file, name, &r, user);
+	result = e ? AU_TROUBLE : verdict(&r, pass);
 	if (result == AU_OK && !r.whole)
 		result = AU_ENTRY;
 	if (result == AU_OK && user->uid < lowest_uid)
 		result = AU_UID;
 	us_wipe(&r, sizeof r);
+	errno = -e;
 	return result;
 }
 

@@ -32,7 +32,7 @@ enum au_result {
 	AU_SCHEME,		/* a hash that crypt(3) here cannot do */
 	AU_UID,			/* below the lowest uid allowed */
 	/* Trouble of our own. */
-	AU_TROUBLE,		/* the database cannot be read */
+	AU_TROUBLE,		/* the database cannot be read; see errno */
 	AU_ENTRY		/* this user's line is malformed */
 };
 

@@ -136,11 +136,12 @@ int fd_write(int fd, const void *p, size_t n)
 	return 0;
 }
 
-void fd_puts(int fd, const char *first, ...)
+int fd_puts(int fd, const char *first, ...)
 {
 	char buf[512];
 	struct str s;
 	va_list ap;
+	int e = 0;
 
 	str_init(&s, buf, sizeof buf);
 	va_start(ap, first);
@@ -148,16 +149,16 @@ void fd_puts(int fd, const char *first, ...)
 		size_t n = strlen(z);
 
 		if (s.len + n >= s.cap) {
-			(void)fd_write(fd, s.p, s.len);
+			e |= fd_write(fd, s.p, s.len);
 			str_init(&s, buf, sizeof buf);
 		}
 		if (n >= s.cap)
-			(void)fd_write(fd, z, n);
+			e |= fd_write(fd, z, n);
 		else
 			str_mem(&s, z, n);
 	}
 	va_end(ap);
-	(void)fd_write(fd, s.p, s.len);
+	return e | fd_write(fd, s.p, s.len);
 }
 
 ptrdiff_t fd_read(int fd, void *p, size_t cap)

@@ -54,7 +54,7 @@ int ascii_lower(int c);
 /* All n bytes, whatever signals come; 0, or -1 with errno. */
 int fd_write(int fd, const void *p, size_t n);
 /* Strings up to a null pointer in one write: a message is not torn. */
-void fd_puts(int fd, const char *first, ...);
+int fd_puts(int fd, const char *first, ...);
 /* Reads up to cap bytes, EINTR-safe; bytes read, 0 at the end, or -1. */
 ptrdiff_t fd_read(int fd, void *p, size_t cap);
 /* Two descriptors for one open file (an inetd's fd 0 and fd 2)? */

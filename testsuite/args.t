@@ -34,18 +34,22 @@ def unchanged(c, what):
 def wrong_state():
     """C15 commands of the other state"""
     with boxed() as c:
-        for line in ("USER x", "PASS x", "APOP x 0123", "AUTH PLAIN", "AUTH",
-                     "STLS", "USER", "PASS"):
+        for line in ("USER x", "PASS x", "USER", "PASS"):
             refused(c, line, "C15 %s after login" % line)
+        # Not offered: APOP, SASL, STLS.
+        for line in ("APOP x " + "0" * 32, "AUTH PLAIN", "AUTH", "STLS",
+                     "STLS x"):
+            refused(c, line, "C15 C42 C43 C45 %.10s after login" % line)
     if not config("FEATURE_MDPOP3D_AUTH"):
         return skip("C15 before login", "no AUTH")
     for line in ("STAT", "LIST", "LIST 1", "RETR 1", "DELE 1", "NOOP", "RSET",
-                 "TOP 1 0", "UIDL", "UIDL 1", "APOP x 0123", "AUTH", "STLS"):
+                 "TOP 1 0", "UIDL", "UIDL 1", "APOP x " + "0" * 32, "AUTH",
+                 "AUTH PLAIN =", "STLS"):
         with start("-e") as c:
             c.line()
             c.send(line.encode() + b"\r\nQUIT\r\n")
             like(c.rest(), r"\A-ERR[ -~]*\r\n\+OK\r\n\Z",
-                 "C15 %s before login" % line)
+                 "C15 %.12s before login" % line)
 
 
 @test

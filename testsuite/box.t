@@ -54,6 +54,10 @@ err()
 	grep -Eq "$1" "$dir/err"
 }
 
+installer=
+if grep -q '^CONFIG_FEATURE_INSTALL=y' "$CONFIG"; then
+	installer=y
+fi
 have=
 if grep -q '^CONFIG_MDPOP3D=y' "$CONFIG"; then
 	have=y
@@ -77,7 +81,7 @@ t '--help of an unknown applet: 127'
 run 100 "$POPBOX" --nosuch && err 'nosuch' && err '^usage:'
 t 'unknown option: usage on stderr, exit 100'
 run 100 "$POPBOX" --install -s "$dir/a" "$dir/b" && [ ! -e "$dir/a" ]
-t '--install with too many arguments: 100, nothing made'
+t '--install with too many arguments, or not there: 100, nothing made'
 ln -s "$POPBOX" "$dir/stranger"
 run 127 "$dir/stranger" && err 'stranger'
 t 'called by a name that is no applet: 127'
@@ -104,10 +108,14 @@ for name in mdpop3d maildirck pop3test; do
 done | sort >"$dir/want"
 cmp -s "$dir/want" "$dir/out"
 t '--list is what .config has, sorted'
-run 0 "$POPBOX" --list-full && cmp -s "$dir/out" "$BUILD/popbox.links"
-t '--list-full is popbox.links'
-! grep -Eq '^/|[^a-z0-9./-]' "$dir/out"
-t 'paths in --list-full are relative'
+if [ -n "$installer" ]; then
+	run 0 "$POPBOX" --list-full && cmp -s "$dir/out" "$BUILD/popbox.links"
+	t '--list-full is popbox.links'
+	! grep -Eq '^/|[^a-z0-9./-]' "$dir/out"
+	t 'paths in --list-full are relative'
+else
+	skip '--list-full' 'no FEATURE_INSTALL'
+fi
 
 # ---- links ------------------------------------------------------------------
 
@@ -127,25 +135,30 @@ links()	# how many paths of --list-full are there and lead to a program
 	[ $good -eq "$count" ]
 }
 
-run 0 "$root/usr/sbin/popbox" --install -s "$root" && links "$root"
-t '--install -s: every link works'
-run 0 "$root/usr/sbin/popbox" --install -s "$root" && links "$root"
-t '--install -s again'
-run 0 "$POPBOX" --install -s "$dir/new/deep" && links "$dir/new/deep"
-t '--install -s makes directories'
-mkdir "$dir/hard"
-cp "$POPBOX" "$dir/hard/popbox"
-run 0 "$dir/hard/popbox" --install "$dir/hard" && links "$dir/hard"
-t '--install: hard links'
-run 0 "$dir/hard/popbox" --install "$dir/hard" && links "$dir/hard"
-t '--install again: nothing to do'
-(cd "$dir/hard" && run 0 ./popbox --install -s ../rel) && links "$dir/rel"
-t '--install -s with relative paths'
-run 0 env PATH="$dir/hard:$PATH" popbox --install -s "$dir/path" &&
-	links "$dir/path"
-t '--install -s of a popbox found through PATH'
+install_tests()
+{
+	run 0 "$root/usr/sbin/popbox" --install -s "$root" && links "$root"
+	t '--install -s: every link works'
+	run 0 "$root/usr/sbin/popbox" --install -s "$root" && links "$root"
+	t '--install -s again'
+	run 0 "$POPBOX" --install -s "$dir/new/deep" && links "$dir/new/deep"
+	t '--install -s makes directories'
+	mkdir "$dir/hard"
+	cp "$POPBOX" "$dir/hard/popbox"
+	run 0 "$dir/hard/popbox" --install "$dir/hard" && links "$dir/hard"
+	t '--install: hard links'
+	run 0 "$dir/hard/popbox" --install "$dir/hard" && links "$dir/hard"
+	t '--install again: nothing to do'
+	(cd "$dir/hard" && run 0 ./popbox --install -s ../rel) &&
+		links "$dir/rel"
+	t '--install -s with relative paths'
+	run 0 env PATH="$dir/hard:$PATH" popbox --install -s "$dir/path" &&
+		links "$dir/path"
+	t '--install -s of a popbox found through PATH'
+}
 
-if [ -n "$have" ]; then
+foreign_tests()
+{
 	case $(readlink "$root/usr/sbin/mdpop3d") in popbox) ;; *) false ;; esac
 	t 'the link beside popbox is just its name'
 	mv "$root" "$dir/moved" && run 0 "$dir/moved/usr/sbin/mdpop3d" --version
@@ -163,28 +176,49 @@ if [ -n "$have" ]; then
 	run 111 "$POPBOX" --install -s "$dir/foreign" &&
 		[ "$(readlink "$dir/foreign/usr/sbin/mdpop3d")" = /bin/sh ]
 	t 'a link to something else stays'
-fi
+}
+
+jail_links()
+{
+	[ "$(find "$dir/jail/usr" -type l | wc -l)" -eq "$count" ]
+}
 
 # An initramfs in the making: no /proc, nothing but the binary.
-if grep -q '^CONFIG_STATIC=y' "$CONFIG" && [ "$(id -u)" -eq 0 ]; then
-	mkdir -p "$dir/jail/bin"
-	cp "$POPBOX" "$dir/jail/bin/popbox"
-	run 0 chroot "$dir/jail" /bin/popbox --install -s &&
-		[ "$(find "$dir/jail/usr" -type l | wc -l)" -eq "$count" ]
-	t '--install -s in a chroot without /proc'
-	if [ -n "$have" ]; then
-		run 0 chroot "$dir/jail" /usr/sbin/mdpop3d --version
-		t 'its links work there'
+jail_tests()
+{
+	if grep -q '^CONFIG_STATIC=y' "$CONFIG" && [ "$(id -u)" -eq 0 ]; then
+		mkdir -p "$dir/jail/bin"
+		cp "$POPBOX" "$dir/jail/bin/popbox"
+		run 0 chroot "$dir/jail" /bin/popbox --install -s &&
+			jail_links
+		t '--install -s in a chroot without /proc'
+		if [ -n "$have" ]; then
+			run 0 chroot "$dir/jail" /usr/sbin/mdpop3d --version
+			t 'its links work there'
+		else
+			skip 'its links work there' 'no applet'
+		fi
+		rm -rf "$dir/jail/usr"
+		run 0 env PATH="/nowhere::/bin:$PATH" chroot "$dir/jail" \
+			popbox --install -s / &&
+			jail_links
+		t '--install -s there, found through PATH'
 	else
-		skip 'its links work there' 'no applet'
+		skip '--install -s in a chroot' 'not static or not root'
 	fi
-	rm -rf "$dir/jail/usr"
-	run 0 env PATH="/nowhere::/bin:$PATH" chroot "$dir/jail" popbox \
-		--install -s / &&
-		[ "$(find "$dir/jail/usr" -type l | wc -l)" -eq "$count" ]
-	t '--install -s there, found through PATH'
-else
-	skip '--install -s in a chroot without /proc' 'not static or not root'
+}
+
+if [ -n "$installer" ]; then
+	install_tests
+	if [ -n "$have" ]; then
+		foreign_tests
+	fi
+	jail_tests
+elif [ -n "$have" ]; then
+	skip '--install' 'no FEATURE_INSTALL'
+	mkdir -p "$dir/moved/usr/sbin"
+	ln -s "$POPBOX" "$dir/moved/usr/sbin/mdpop3d"
+	ln -s mdpop3d "$dir/moved/usr/sbin/in.mdpop3d"
 fi
 
 # ---- applets, by whatever name ----------------------------------------------

@@ -145,6 +145,20 @@ def busy_login():
 
 
 @test
+def after_login():
+    """C113 the time for the login does not count after it"""
+    need("FEATURE_MDPOP3D_AUTH", "FEATURE_MDPOP3D_USERFILE")
+    need_root()
+    users = UserFile()
+    users.add("joe", "pw").fill(1)
+    with login(users, "joe", "pw", "-t", "1") as c:
+        end = time.monotonic() + 5
+        while time.monotonic() < end and c.cmd("NOOP") == b"+OK\r\n":
+            time.sleep(0.3)
+        is_(c.cmd("NOOP"), b"+OK\r\n", "C113 -t 1: still there after 5 s")
+
+
+@test
 def pipelined():
     """C114 commands sent ahead are answered in order"""
     box = Maildir().fill(3)
@@ -250,7 +264,8 @@ def pipes_in_and_out():
         os.close(c.fd_in)
         c.fd_in = os.open("/dev/null", os.O_RDONLY)
         c.send("STAT\r\n")
-        is_(c.server.wait(), 0, "C118 C90 nobody reads: exit status, no SIGPIPE")
+        is_(c.server.wait(), 0,
+            "C118 C90 nobody reads: exit status, no SIGPIPE")
 
 
 @test

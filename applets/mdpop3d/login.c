@@ -82,6 +82,7 @@ void login_pass(struct session *s, const char *pass)
 {
 	struct au_user user;
 	enum au_result r;
+	char why[ERR_TEXT];
 
 	if (!s->user_given) {
 		reply_err(s, "USER first");
@@ -91,11 +92,14 @@ void login_pass(struct session *s, const char *pass)
 	    s->conf->lowest_uid, &user);
 	if (r == AU_OK) {
 		log_in(s, &user);
-	} else if (r == AU_TROUBLE || r == AU_ENTRY) {
-		session_log(s, LG_ERR, "login failed", au_reason(r));
-		reply_end(s, r == AU_TROUBLE ?
-		    "[SYS/TEMP] login is not possible now" :
-		    "[SYS/PERM] login is not possible", "login failed");
+	} else if (r == AU_TROUBLE) {
+		session_log(s, LG_ERR, au_reason(r), err_text(errno, why));
+		reply_end(s, "[SYS/TEMP] login is not possible now",
+		    "login failed");
+	} else if (r == AU_ENTRY) {
+		session_log(s, LG_ERR, user.name, au_reason(r));
+		reply_end(s, "[SYS/PERM] login is not possible",
+		    "login failed");
 	} else {
 		refuse(s, &user, r);
 	}

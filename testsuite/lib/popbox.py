@@ -368,7 +368,11 @@ class Server:
         return found
 
     def memory(self, field, pid=None):
-        """A field of smaps_rollup or status, in KB."""
+        """A field of smaps_rollup or status, in KB.
+
+        Anonymous is what a process has of its own.  Private_Dirty would
+        count pages of a binary that was linked a moment ago, too.
+        """
         for name in ("smaps_rollup", "status"):
             with open("/proc/%d/%s" % (pid or self.pid, name)) as file:
                 m = re.search(r"^%s:\s+(\d+) kB" % field, file.read(), re.M)

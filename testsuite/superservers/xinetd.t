@@ -23,25 +23,33 @@ MORE = """
 """
 
 
-def start(trial, args, user="root", address="127.0.0.1", flags="NODELAY"):
+def start(trial, args, user="root", address="127.0.0.1", as_is=False):
     path = superserver("xinetd")
     port = free_port(address)
     service = manual(r"(service pop3\n\{\n.*?)^\}")
-    # The example's own arguments stay, in front of ours.
-    words = re.search(r"server_args\s*=\s*(.*)", service).group(1)
+    if as_is:
+        found = re.search(r"server_args\s*=\s*(.*)", service)
+        args = [*found.group(1).split(), *args]
     for key, value in (("user", user), ("server", trial.bin + "/mdpop3d"),
-                       ("server_args", " ".join([words, *args]))):
+                       ("server_args", " ".join(args))):
         service, count = re.subn(r"(?m)^(\s*%s\s*=).*" % key,
                                  lambda m: m.group(1) + " " + value, service)
         if count != 1:
             raise AssertionError("the manual page's xinetd example has no "
                                  + key)
-    if ":" in address:
-        flags += " IPv6"
+    flags = "IPv6" if ":" in address else "IPv4"
     home = scratch("xinetd")
     write(home + "/conf", service + MORE % (address, port, flags))
     return Super([path, "-dontfork", "-filelog", home + "/log", "-pidfile",
                   home + "/pid", "-f", home + "/conf"], address, port)
+
+
+@test
+def manual_page():
+    """xinetd, the example of the manual page"""
+    trial = Trial()
+    simple("xinetd, the example of the manual page", start, trial,
+           trial.login(), as_is=True)
 
 
 @test
