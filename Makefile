@@ -254,7 +254,10 @@ export AWK NM VERSION B KCONFIG_CONFIG MAKE
 
 check check-clients check-superservers:
 	@scripts/check $@
-demo: all
+# A make of its own: what the set-up brings decides about the compiler.
+demo:
+	@scripts/setup build && scripts/setup demo
+	@$(MAKE) --no-print-directory all
 	@scripts/demo $(B)/popbox
 sizes:
 	@scripts/sizes $(B)/sizes

@@ -9,6 +9,9 @@ import threading
 
 from maildir import Maildir, scratch
 
+# The answer to every login that fails for a reason of the client's.
+REFUSED = b"-ERR [AUTH] login incorrect\r\n"
+
 # Cheap on purpose: a test of logins is not a test of the hash.
 SETTING = "$6$rounds=1000$popboxtest$"
 
@@ -63,6 +66,13 @@ class UserFile:
             return None
         owner = uid if os.geteuid() == 0 else None
         return Maildir(home + "/Maildir", owner)
+
+
+def joe(password="secret", **more):
+    """A user file with joe in it, and his Maildir (.box) with 2 messages."""
+    users = UserFile()
+    users.box = users.add("joe", password, **more).fill(2)
+    return users
 
 
 def with_files(files, extra=""):
