@@ -142,7 +142,7 @@ comma := ,
 FLAGS := -std=c99 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings
 FLAGS += $(if $(CONFIG_WERROR),-Werror) $(MAP)
-FLAGS += -D_GNU_SOURCE -Ilibmd -I$(B) -include $(B)/autoconf.h
+FLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Ilibmd -I$(B) -include $(B)/autoconf.h
 LFLAGS :=
 
 ifdef CONFIG_DEBUG

@@ -353,12 +353,16 @@ static void use_defaults(struct conf *c)
 
 static void find_host(struct session *s)
 {
+	const char *host = s->conf->host;
 	struct nio_addr peer;
 	struct str t;
 
+	/* xinetd has IPv4 addresses in their IPv6 form. */
+	if (host && str_after(host, "::ffff:"))
+		host = str_after(host, "::ffff:");
 	str_init(&t, s->host, sizeof s->host);
-	if (s->conf->host && *s->conf->host)
-		str_safe(&t, s->conf->host, strlen(s->conf->host), 64);
+	if (host && *host)
+		str_safe(&t, host, strlen(host), 64);
 	else if (nio_peer(STDIN_FILENO, &peer) == 0)
 		nio_addr_text(&t, &peer);
 	else
@@ -395,9 +399,26 @@ static void greet_terminal(void)
 		    (char *)NULL);
 }
 
+static int open_null(void)
+{
+	return openat(AT_FDCWD, "/dev/null", O_RDWR);
+}
+
+/* A log or a Maildir opened as 0, 1 or 2 would be taken for the client. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open_null();
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void quiet_stderr(void)
 {
-	int fd = openat(AT_FDCWD, "/dev/null", O_WRONLY | O_CLOEXEC);
+	int fd = open_null();
 
 	if (fd < 0)
 		return;
@@ -443,6 +464,7 @@ int mdpop3d_main(int argc, char **argv)
 	int e;
 
 	(void)argc;
+	fill_standard_fds();
 	e = parse_options(&c, argv);
 	if (e < 0)
 		e = check_options(&c);

@@ -39,7 +39,6 @@
 //usage:  --help       this text, or an applet's
 //usage:  --version    version
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base.h"
@@ -81,21 +80,16 @@ static const struct applet *find_applet(const char *name)
 	return NULL;
 }
 
-static bool begins(const char *s, const char *with)
-{
-	while (*with && *s == *with)
-		s++, with++;
-	return *with == '\0';
-}
-
 /* The name that an argv[0] or argv[1] stands for. */
 static const char *called_as(const char *arg)
 {
 	const char *name = box_base_name(arg);
+	const char *plain;
 
 	if (*name == '-')
 		name++;
-	return begins(name, "in.") ? name + 3 : name;
+	plain = str_after(name, "in.");
+	return plain ? plain : name;
 }
 
 static int no_applet(const char *name)
@@ -212,7 +206,7 @@ int main(int argc, char **argv)
 	const struct applet *a;
 	const char *name = called_as(argc > 0 ? argv[0] : "popbox");
 
-	if (begins(name, "popbox"))
+	if (str_after(name, "popbox"))
 		return as_box(argc, argv);
 	a = find_applet(name);
 	return a ? run(a, argc, argv) : no_applet(name);

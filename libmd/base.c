@@ -87,13 +87,21 @@ size_t str_span(const char *z, char stop)
 	return n;
 }
 
+const char *str_after(const char *z, const char *prefix)
+{
+	while (*prefix && *z == *prefix)
+		z++, prefix++;
+	return *prefix ? NULL : z;
+}
+
 const char *env_get(const char *name)
 {
-	size_t n = strlen(name);
+	for (char **e = environ; e && *e; e++) {
+		const char *at = str_after(*e, name);
 
-	for (char **e = environ; e && *e; e++)
-		if (str_span(*e, '=') == n && memcmp(*e, name, n) == 0)
-			return (*e)[n] ? *e + n + 1 : NULL;
+		if (at && *at == '=')
+			return at + 1;
+	}
 	return NULL;
 }
 
@@ -183,19 +191,19 @@ const char *err_text(int e, char buf[ERR_TEXT])
 {
 	static const struct {
 		unsigned char number;
-		char text[25];
+		char text[22];
 	} known[] = {
 		{ EACCES, "Permission denied" },
-		{ EADDRINUSE, "Address already in use" },
-		{ EADDRNOTAVAIL, "Address not available" },
+		{ EADDRINUSE, "Address in use" },
+		{ EADDRNOTAVAIL, "No such address" },
 		{ EIO, "I/O error" },
 		{ ELOOP, "Is a symbolic link" },
 		{ EMFILE, "Too many open files" },
-		{ ENFILE, "System has no files left" },
+		{ ENFILE, "File table is full" },
 		{ ENOENT, "No such file" },
 		{ ENOMEM, "Out of memory" },
 		{ ENOTDIR, "Not a directory" },
-		{ EPERM, "Operation not permitted" },
+		{ EPERM, "Not permitted" },
 		{ EROFS, "Read-only file system" }
 	};
 	struct str s;

@@ -39,6 +39,9 @@ void str_safe(struct str *s, const void *p, size_t n, size_t max);
 /* Bytes before the first `stop`, or before the end. */
 size_t str_span(const char *z, char stop);
 
+/* What follows `prefix` in z; null when z does not begin with it. */
+const char *str_after(const char *z, const char *prefix);
+
 /* As getenv(3), in a fifth of the code. */
 const char *env_get(const char *name);
 

@@ -37,16 +37,6 @@ void md_name_parse(struct md_name *n, const char *name);
 /* The time in a base name as one key: seconds << 20 | microseconds. */
 uint64_t md_name_when(const char *name, size_t base);
 
-enum { MD_UIDL_MAX = 70 };	/* RFC 1939 section 7 */
-
-/*
- * The unique-id of a base name: itself if legal (1 to 70 bytes of 0x21 to
- * 0x7E), else its MD5 in lower-case hex, as tpop3d and solid-pop3d give.
- * A twin (below) gets the MD5 of its base name and '/' in either case.
- */
-void md_uidl(char out[MD_UIDL_MAX + 1], const char *base, size_t n,
-    bool twin);
-
 /* ---- the directories: maildir.c ---- */
 
 enum md_sub { MD_NEW, MD_CUR, MD_TMP };
@@ -128,13 +118,22 @@ enum {
 	/*
 	 * Another message, with another inode, has the same base name
 	 * (a collision, or two trees copied over each other).  Both are
-	 * listed, for neither may be lost; this is the later one.
+	 * listed, for neither may be lost; this is not the first one.
 	 */
 	MD_TWIN = 1,
 	MD_STRICT = 2,		/* has or is a twin: only its inode is it */
 	MD_LINKED = 4,		/* had more than one name when seen */
 	MD_GONE = 8		/* md_refresh found it no more */
 };
+
+enum { MD_UIDL_MAX = 70 };	/* RFC 1939 section 7 */
+
+/*
+ * A message's unique-id (mdname.c): its base name if legal (1 to 70 bytes
+ * of 0x21 to 0x7E), else the MD5 of that in lower-case hex, as tpop3d and
+ * solid-pop3d give it.  A twin gets the MD5 of base name, '/' and inode.
+ */
+void md_uidl(char out[MD_UIDL_MAX + 1], const struct md_ent *m);
 
 struct md_list {
 	struct md_ent *e;	/* by time told in the name, then base name */

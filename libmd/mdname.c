@@ -39,7 +39,9 @@ static void parse_time(const char *name, const char *end, uint64_t *sec,
 	}
 	/* Only the delivery id between the first and the second dot. */
 	for (p++; p < end && *p != '.'; p++) {
-		if (*p == 'M' && (p++, digits(&p, end, usec)))
+		const char *d = p + 1;
+
+		if (*p == 'M' && digits(&d, end, usec))
 			return;
 	}
 }
@@ -116,20 +118,25 @@ static bool legal_uidl(const char *base, size_t n)
 	return true;
 }
 
-void md_uidl(char out[MD_UIDL_MAX + 1], const char *base, size_t n, bool twin)
+void md_uidl(char out[MD_UIDL_MAX + 1], const struct md_ent *e)
 {
 	unsigned char sum[MD5_SIZE];
 	struct md5 m;
 	struct str s;
 
 	str_init(&s, out, MD_UIDL_MAX + 1);
-	if (!twin && legal_uidl(base, n)) {
-		str_mem(&s, base, n);
+	if (!(e->mark & MD_TWIN) && legal_uidl(e->name, e->base)) {
+		str_mem(&s, e->name, e->base);
 		return;
 	}
 	md5_begin(&m);
-	md5_add(&m, base, n);
-	md5_add(&m, "/", twin);
+	md5_add(&m, e->name, e->base);
+	if (e->mark & MD_TWIN) {
+		str_char(&s, '/');
+		str_u64(&s, e->ino);
+		md5_add(&m, s.p, s.len);
+		str_init(&s, out, MD_UIDL_MAX + 1);
+	}
 	md5_end(&m, sum);
 	str_hex(&s, sum, sizeof sum);
 }

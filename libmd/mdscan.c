@@ -78,11 +78,16 @@ static int compare_base(const struct md_ent *a, const struct md_ent *b)
 	return c ? c : (int)a->base - (int)b->base;
 }
 
-/* cur/ before new/: what was seen later is the better name. */
+/*
+ * Twins by inode, which stays when flags and directory change.  Of one
+ * inode's names the one in cur/ first: what was seen later is the better.
+ */
 static int compare(const struct md_ent *a, const struct md_ent *b)
 {
 	int c = compare_base(a, b);
 
+	if (c == 0)
+		c = a->ino < b->ino ? -1 : a->ino > b->ino;
 	if (c == 0)
 		c = (int)b->sub - (int)a->sub;
 	return c ? c : strcmp(a->name, b->name);

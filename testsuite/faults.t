@@ -205,13 +205,18 @@ def sockets():
 
 @test
 def interrupted():
-    """C119 EINTR on the connection goes unnoticed"""
+    """C119 EINTR goes unnoticed"""
     want = None
-    for what in ("", "sendto:error=EINTR:when=1+2",
-                 "poll:error=EINTR:when=1+2",
-                 "sendto:error=EAGAIN:when=1+2"):
+    everywhere = [""] + ["%s:error=%s:when=1+2" % case for case in (
+        ("sendto", "EINTR"), ("sendto", "EAGAIN"), ("poll", "EINTR"))]
+    if config("STATIC"):
+        everywhere.append("read:error=EINTR:when=1+2")
+    cases = [(what, False) for what in everywhere] + [
+        ("read,flock:error=EINTR:when=1+2", True)]
+    for what, inside in cases:
         box = filled()
-        with session(box, wrap=tampered(what) if what else [],
+        with session(box, wrap=tampered(what, places(box) if inside else ())
+                     if what else [],
                      env={"ASAN_OPTIONS": "detect_leaks=0"}) as c:
             c.send("STAT\r\nLIST\r\nRETR 1\r\nUIDL\r\nQUIT\r\n")
             got = c.rest()

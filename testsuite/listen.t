@@ -216,6 +216,8 @@ def limit_per_address():
 def quick_connects():
     """C123 200 clients that go away at once"""
     server = preauth(1, "-L", "1000", "-I", "1000", "-q")
+    visit(server)
+    idle(server)
     before = len(os.listdir("/proc/%d/fd" % server.pid))
     for i in range(200):
         s = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
@@ -241,6 +243,8 @@ def limit_descriptors(server, count):
 def few_descriptors():
     """C123 descriptors run out"""
     server = preauth(1)
+    visit(server)
+    idle(server)
     used = [int(fd) for fd in os.listdir("/proc/%d/fd" % server.pid)]
     limit_descriptors(server, max(used) + 1)
     for _ in range(3):
@@ -379,6 +383,24 @@ def systemd_amiss():
         server = inherit(1, "-a", "-m", Maildir().path, **how)
         ok(server.wait() in (100, 111), what + ": refused", server.log())
         like(server.log(), r"LISTEN_FDS", what + ": is said")
+
+
+@test
+def closed_descriptors():
+    """C118 a listener that was started without standard descriptors"""
+    box = Maildir().fill(2)
+    for closed in ("<&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
+        for args in ((), ("-e",)):
+            port = free_port()
+            server = Server("-a", "-m", box.path, "-l", "127.0.0.1:%d" % port,
+                            *args, wrap=["sh", "-c", 'exec "$@" ' + closed,
+                                         "sh"])
+            server.port, server.address = port, "127.0.0.1"
+            ok(wait_for(lambda: listening(server.port)), "C118 %s %s: listens"
+               % (closed, args))
+            is_(visit(server)[:9], b"+OK\r\n+OK ", "C118 %s %s: serves" % (
+                closed, args))
+            server.end()
 
 
 @test

@@ -66,7 +66,7 @@ static void put_entry(struct session *s, const char *start,
 	char uid[MD_UIDL_MAX + 1];
 
 	if (uidl)
-		md_uidl(uid, m->name, m->base, m->mark & MD_TWIN);
+		md_uidl(uid, m);
 	put_line(s, start, number, uidl ? uid : NULL, m->size);
 }
 
@@ -180,6 +180,8 @@ static void quit(struct session *s)
 	size_t failed = 0;
 
 	s->end = "quit";
+	/* A client that pipelines gets its messages before they go. */
+	(void)nio_flush(&s->io);
 	if (s->state == P3_TRANSACTION)
 		failed = drop_update(&s->drop, !s->conf->keep_new);
 	if (failed == 0) {

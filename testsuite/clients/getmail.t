@@ -65,6 +65,21 @@ def _plain(stored):
     return re.sub(rb"\AReturn-Path: <unknown>\n", b"", stored)
 
 
+# getmail prepares for the end of its delivery process after it has started
+# it; when the end comes first it waits for a minute.  It is given another way
+# to wait; what it says to a server is not touched.
+WAITING = """
+import os, runpy, sys
+from getmailcore.baseclasses import ForkingBase
+
+ForkingBase._prepare_child = lambda self: None
+ForkingBase._wait_for_child = (
+    lambda self, pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 class Getmail:
     def __init__(self, server, options, password=PASSWORD):
         self.program = program("getmail", "getmail6")
@@ -82,7 +97,8 @@ class Getmail:
               0o600, NOBODY)
 
     def fetch(self):
-        return run([self.program, "--getmaildir=" + self.home,
+        return run(["/usr/bin/python3", "-c", WAITING, self.program,
+                    "--getmaildir=" + self.home,
                     "--rcfile=" + self.home + "/rc"], cwd=self.home,
                    user=NOBODY)
 

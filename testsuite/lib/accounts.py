@@ -18,11 +18,27 @@ SETTING = "$6$rounds=1000$popboxtest$"
 _crypt_lock = threading.Lock()
 
 
+def _libcrypt():
+    """Of the host; Python's own module for it is going away."""
+    library = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1")
+    for name in ("crypt", "crypt_gensalt"):
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
+
+
+def gensalt(prefix, cost=0):
+    """A setting of this scheme for hashed()."""
+    value = _libcrypt().crypt_gensalt(prefix.encode(), ctypes.c_ulong(cost),
+                                      None, 0)
+    if not value:
+        raise ValueError("crypt does not know %r" % prefix)
+    return value.decode()
+
+
 @functools.lru_cache(None)
 def hashed(password, setting=SETTING):
-    """crypt(3) of the host, through libcrypt: Python's module is going."""
-    library = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1")
-    library.crypt.restype = ctypes.c_char_p
+    """crypt(3)."""
+    library = _libcrypt()
     with _crypt_lock:
         value = library.crypt(password.encode(), setting.encode())
     if not value or value.startswith(b"*"):
@@ -40,9 +56,11 @@ class UserFile:
         self._write()
 
     def _write(self):
-        with open(self.path, "w") as file:
+        # In one step: a server may be reading it.
+        with open(self.path + ".new", "w") as file:
             file.write(self._text)
-        os.chmod(self.path, 0o600)
+        os.chmod(self.path + ".new", 0o600)
+        os.rename(self.path + ".new", self.path)
 
     def line(self, text):
         """Any line, right or wrong."""

@@ -14,6 +14,7 @@ Environment: POPBOX (the binary), CONFIG (its .config).
 """
 
 import os
+import random
 import re
 import select
 import signal
@@ -100,6 +101,7 @@ class Client:
         self.buf = bytearray()
         self.ended = False
         self.gone = False       # a write failed: nobody reads any more
+        self.stamp = time.monotonic()   # before the last send
         cleanup(self.close)
 
     def __enter__(self):
@@ -146,6 +148,7 @@ class Client:
         if isinstance(data, str):
             data = data.encode()
         view = memoryview(data)
+        self.stamp = time.monotonic()
         while view:
             try:
                 view = view[os.write(self.fd_out, view[:1 << 16]):]
@@ -406,6 +409,7 @@ def start(*args, via="socket", **how):
     via: "socket" (a socketpair), "tcp", "tcp6", "pipe" (two pipes), or a
     pair of sockets (client, server) made by the caller.
     """
+    began = time.monotonic()
     if via == "pipe":
         return _start_pipe(args, how)
     ours, theirs = (via if isinstance(via, tuple) else
@@ -414,7 +418,7 @@ def start(*args, via="socket", **how):
     with theirs:
         server = Server(*args, stdin=theirs, stdout=theirs, **how)
     client = Client(ours.fileno(), owner=ours)
-    client.server = server
+    client.server, client.stamp = server, began
     return client
 
 
@@ -448,12 +452,24 @@ def login(users, name, password, *args, **how):
     return client
 
 
-def free_port(address="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((address, 0))
-        return s.getsockname()[1]
+def free_port(address="0.0.0.0"):
+    """A TCP port that nobody listens on.
+
+    From below the range that connections take theirs from: one of those
+    could be in the way by the time it is used.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        end = int(file.read().split()[0])
+    while True:
+        port = random.randrange(min(10000, end // 2), end)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as s:
+            try:
+                s.bind((address, port))
+            except OSError:
+                continue
+        if not listening(port):
+            return port
 
 
 def listening(port):
@@ -472,7 +488,7 @@ def listening(port):
 
 def listener(*args, address="127.0.0.1", **how):
     """A server with its own listener (-l); .port is where to connect."""
-    port = free_port(address)
+    port = free_port()
     where = "[%s]:%d" % (address, port) if ":" in address else (
         "%s:%d" % (address, port))
     server = Server("-e", "-l", where, *args, **how)

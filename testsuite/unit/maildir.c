@@ -86,32 +86,38 @@ static void names(void)
 	ok(md_name_when("5.M7.h", 6) == (5 << 20 | 7), "the sort key");
 	ok(md_name_when("5.P7M3.h", 8) == (5 << 20 | 3), "M anywhere in it");
 	ok(md_name_when("5.P7.M3", 7) == 5 << 20, "but not in the host");
+	ok(md_name_when("5.PM.hM9", 8) == 5 << 20, "nor where M is a letter");
 	ok(md_name_when("99999999999999999.x", 19) == UINT64_MAX,
 	    "absurd times sort last");
 }
 
+static const char *uidl(const char *name, size_t base, uint8_t mark)
+{
+	static char uid[MD_UIDL_MAX + 1];
+	struct md_ent m = {
+		.name = name, .base = (uint16_t)base, .ino = 7, .mark = mark
+	};
+
+	md_uidl(uid, &m);
+	return uid;
+}
+
 static void uidls(void)
 {
-	char uid[MD_UIDL_MAX + 1], longest[72];
+	char longest[72];
 
 	memset(longest, 'x', 71);
 	longest[71] = '\0';
-	md_uidl(uid, "1.a:2,S", 3, false);
-	is_text(uid, "1.a", "the base name is the unique-id");
-	md_uidl(uid, longest, 70, false);
-	ok(strlen(uid) == 70 && uid[0] == 'x', "C72 of 70 bytes as well");
-	md_uidl(uid, longest, 71, false);
-	ok(strlen(uid) == 32, "C72 71 bytes give a hash");
-	md_uidl(uid, "a b", 3, false);
-	is_text(uid, "0cc9cd4dd26c5137b675a0d819cb9ab0",
+	is_text(uidl("1.a:2,S", 3, 0), "1.a", "C72 the base name");
+	is_text(uidl(longest, 70, 0), longest + 1, "C72 of 70 bytes as well");
+	ok(strlen(uidl(longest, 71, 0)) == 32, "C72 71 bytes give a hash");
+	is_text(uidl("a b", 3, 0), "0cc9cd4dd26c5137b675a0d819cb9ab0",
 	    "C72 a blank gives the MD5 of the base name");
-	md_uidl(uid, "a\xe4", 2, false);
-	ok(strlen(uid) == 32, "C72 8-bit bytes too");
-	md_uidl(uid, "", 0, false);
-	is_text(uid, "d41d8cd98f00b204e9800998ecf8427e", "and no name");
-	md_uidl(uid, "1.a", 3, true);
-	is_text(uid, "f43e68a6798030521a123034b945e2df",
-	    "C71 a twin has one of its own");
+	ok(strlen(uidl("a\xe4", 2, 0)) == 32, "C72 8-bit bytes too");
+	is_text(uidl("", 0, 0), "d41d8cd98f00b204e9800998ecf8427e",
+	    "and no name");
+	is_text(uidl("1.a", 3, MD_TWIN), "fbdabdef74387c9564c0ea059421af76",
+	    "C71 a twin has one of its own, by its inode");
 }
 
 static void order(void)
