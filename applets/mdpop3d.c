@@ -135,7 +135,7 @@ static struct session session;
  */
 static bool stderr_is_client(void)
 {
-	return fd_same(STDIN_FILENO, STDERR_FILENO) && !isatty(STDIN_FILENO);
+	return fd_same(STDOUT_FILENO, STDERR_FILENO) && !fd_is_terminal(STDERR_FILENO);
 }
 
 static bool stdin_is_socket(void)
@@ -153,9 +153,9 @@ static int misuse(const char *what, const char *detail)
 
 	if (stdin_is_socket())
 		fd_puts(STDOUT_FILENO,
-		    "-ERR [SYS/PERM] this server is not set up rightly\r\n",
+		    "-ERR [SYS/PERM] server is misconfigured\r\n",
 		    (char *)NULL);
-	if (!stderr_is_client()) {
+	if (!stdin_is_socket() || !stderr_is_client()) {
 		fd_puts(STDERR_FILENO, "mdpop3d: ", what, detail, "\n",
 		    mdpop3d_usage, (char *)NULL);
 		return EXIT_USAGE;
@@ -351,7 +351,7 @@ static void use_defaults(struct conf *c)
 		c->host = environment("REMOTE_HOST");
 }
 
-static void find_host(struct session *s)
+static void find_host(struct session *s, const struct nio_addr *from)
 {
 	const char *host = s->conf->host;
 	struct nio_addr peer;
@@ -363,6 +363,8 @@ static void find_host(struct session *s)
 	str_init(&t, s->host, sizeof s->host);
 	if (host && *host)
 		str_safe(&t, host, strlen(host), 64);
+	else if (from)
+		nio_addr_text(&t, from);
 	else if (nio_peer(STDIN_FILENO, &peer) == 0)
 		nio_addr_text(&t, &peer);
 	else
@@ -392,10 +394,10 @@ static void find_name(struct session *s)
 /* For somebody who types the command to see what it does. */
 static void greet_terminal(void)
 {
-	if (isatty(STDIN_FILENO))
+	if (fd_is_terminal(STDIN_FILENO))
 		fd_puts(STDERR_FILENO,
-		    "mdpop3d speaks POP3 here; QUIT ends it. For mail clients "
-		    "start it by\ninetd or with -l PORT; see --help.\n",
+		    "mdpop3d speaks POP3 here; QUIT ends it. Mail clients "
+		    "need it under\ninetd or with -l PORT: see --help.\n",
 		    (char *)NULL);
 }
 
@@ -436,20 +438,20 @@ static void block_sigpipe(void)
 	sigprocmask(SIG_BLOCK, &pipe, NULL);
 }
 
-static void run_session(struct session *s)
+static void run_session(struct session *s, const struct nio_addr *from)
 {
 	int64_t login = 4 * (int64_t)s->conf->timeout;
 
 	nio_init(&s->io, STDIN_FILENO, STDOUT_FILENO,
 	    s->conf->timeout * 1000);
-	nio_nodelay(STDOUT_FILENO);
+	nio_tune(STDOUT_FILENO);
 	s->state = P3_AUTHORIZATION;
 	if (!s->conf->preauth) {
 		if (login > CONFIG_MDPOP3D_LOGIN_TIME)
 			login = CONFIG_MDPOP3D_LOGIN_TIME;
 		s->io.deadline = nio_now() + login * 1000;
 	}
-	find_host(s);
+	find_host(s, from);
 	find_name(s);
 	session_run(s);
 }
@@ -460,7 +462,8 @@ int mdpop3d_main(int argc, char **argv)
 		.timeout = CONFIG_MDPOP3D_TIMEOUT
 	};
 	struct session *s = &session;
-	bool no_stderr;
+	struct nio_addr from;
+	bool listens, no_stderr;
 	int e;
 
 	(void)argc;
@@ -473,17 +476,18 @@ int mdpop3d_main(int argc, char **argv)
 	use_defaults(&c);
 	block_sigpipe();
 	umask(077);
-	no_stderr = !listening(&c) && stderr_is_client();
+	listens = listening(&c);
+	no_stderr = !listens && stderr_is_client();
 	lg_open(&s->log, "mdpop3d", c.to_stderr, no_stderr);
 	if (no_stderr)
 		quiet_stderr();
-	if (listening(&c)) {
-		if (!listen_run(&c, &s->log, &e))
+	if (listens) {
+		if (!listen_run(&c, &s->log, &e, &from))
 			return e;
 	} else {
 		greet_terminal();
 	}
 	s->conf = &c;
-	run_session(s);
-	return EXIT_OK;
+	run_session(s, listens ? &from : NULL);
+	return s->status;
 }

@@ -7,7 +7,8 @@
  *   popbox mdpop3d ...   by the first argument, which may be a path: that is
  *                        what a script starting with #!/usr/sbin/popbox gives
  *
- * The table comes from the //applet: lines beside each applet's code.
+ * The table comes from the //applet: lines beside each applet's code.  What
+ * follows the applet's name is its own business, --help and --version too.
  */
 //config:config FEATURE_INSTALL
 //config:	bool "popbox --install"
@@ -156,25 +157,6 @@ static int help(const char *name)
 	return said(fd_puts(1, "\n", (char *)NULL));
 }
 
-static int version(const char *name, const char *of)
-{
-	return said(fd_puts(1, name, " " POPBOX_VERSION, of, "\n",
-	    (char *)NULL));
-}
-
-/*
- * --help and --version are answered here, before an applet could wait for
- * standard input: package checks call every program with them.
- */
-static int run(const struct applet *a, int argc, char **argv)
-{
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		return help(a->name);
-	if (argc > 1 && !strcmp(argv[1], "--version"))
-		return version(a->name, " (popbox)");
-	return a->run(argc, argv);
-}
-
 static int as_box(int argc, char **argv)
 {
 	const struct applet *a;
@@ -182,12 +164,13 @@ static int as_box(int argc, char **argv)
 
 	if (*word != '-') {
 		a = find_applet(called_as(word));
-		return a ? run(a, argc - 1, argv + 1) : no_applet(word);
+		return a ? a->run(argc - 1, argv + 1) : no_applet(word);
 	}
-	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+	if (!strcmp(word, "--help"))
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-		return version("popbox", "");
+		return said(fd_puts(1, "popbox " POPBOX_VERSION "\n",
+		    (char *)NULL));
 	if (!strcmp(word, "--list"))
 		return list("", "\n");
 	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full")) {
@@ -209,5 +192,5 @@ int main(int argc, char **argv)
 	if (str_after(name, "popbox"))
 		return as_box(argc, argv);
 	a = find_applet(name);
-	return a ? run(a, argc, argv) : no_applet(name);
+	return a ? a->run(argc, argv) : no_applet(name);
 }

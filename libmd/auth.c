@@ -79,19 +79,22 @@ static void take_user(struct record *r, struct au_user *u, char **field)
 	}
 }
 
-/* shadow(5): 0 and what is not a number set no limit, but for lastchg. */
-static bool aged(const char *last, const char *max, const char *expire)
+/* Fields of shadow(5), in days; negative where there is none. */
+static bool aged(long last, long max, long expire)
 {
-	uint64_t today = (uint64_t)time(NULL) / 86400;
-	uint64_t n, days;
+	long today = (long)(time(NULL) / 86400);
 
-	if (parse_u64(expire, &n) == 0 && n > 0 && today >= n)
+	if (expire > 0 && today >= expire)
 		return true;
-	if (parse_u64(last, &n) < 0)
-		return false;
-	if (n == 0)		/* must be changed at the next login */
-		return true;
-	return parse_u64(max, &days) == 0 && today > n && today - n > days;
+	/* 0: must be changed at the next login */
+	return last == 0 || (last > 0 && max >= 0 && today - last > max);
+}
+
+static long days(const char *field)
+{
+	uint64_t n;
+
+	return parse_u64(field, &n) == 0 && n <= INT32_MAX ? (long)n : -1;
 }
 
 static int read_passwd(const char *path, const char *name, struct record *r,
@@ -125,7 +128,8 @@ static int read_shadow(const char *name, struct record *r)
 		if (found || strcmp(f.field[0], name) != 0)
 			continue;
 		found = true;
-		r->expired = aged(f.field[2], f.field[4], f.field[7]);
+		r->expired = aged(days(f.field[2]), days(f.field[4]),
+		    days(f.field[7]));
 		if (strcmp(r->hash, "x") == 0)
 			take(r->hash, f.field[1]);
 	}
@@ -134,31 +138,34 @@ static int read_shadow(const char *name, struct record *r)
 	return e;
 }
 
-static bool over(const struct spwd *sp)
+/* "No such user" has many names: getpwnam(3), NOTES. */
+static bool is_absence(int e)
 {
-	long today = (long)(time(NULL) / 86400);
-
-	return (sp->sp_expire > 0 && today >= sp->sp_expire) ||
-	    sp->sp_lstchg == 0 || (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
-	    today - sp->sp_lstchg > sp->sp_max);
+	return e == 0 || e == ENOENT || e == ESRCH || e == EBADF || e == EPERM;
 }
 
 /* Users the libc knows: files, LDAP, whatever nsswitch.conf(5) names. */
 static int ask_libc(const char *name, struct record *r, struct au_user *u)
 {
-	const struct passwd *pw = getpwnam(name);
-	const struct spwd *sp = getspnam(name);
 	struct record files = { .found = false };
+	const struct passwd *pw;
+	const struct spwd *sp;
 
 	/* Only for the setting of a dummy. */
 	(void)read_shadow(name, &files);
 	memcpy(r->dummy, files.dummy, sizeof r->dummy);
+	wipe(&files, sizeof files);
+	errno = 0;
+	pw = getpwnam(name);
 	if (pw == NULL)
-		return 0;
+		return is_absence(errno) ? 0 : -errno;
+	sp = getspnam(name);
 	r->found = true;
-	r->whole = take(u->name, pw->pw_name) && take(u->home, pw->pw_dir) &&
+	r->whole = take(u->name, pw->pw_name) && pw->pw_dir[0] == '/' &&
+	    take(u->home, pw->pw_dir) && pw->pw_uid != (uid_t)-1 &&
+	    pw->pw_gid != (gid_t)-1 &&
 	    take(r->hash, sp ? sp->sp_pwdp : pw->pw_passwd);
-	r->expired = sp && over(sp);
+	r->expired = sp && aged(sp->sp_lstchg, sp->sp_max, sp->sp_expire);
 	u->uid = pw->pw_uid;
 	u->gid = pw->pw_gid;
 	return 0;
@@ -191,18 +198,21 @@ static bool equal(const char *a, const char *b)
 }
 
 /*
- * crypt(3), or null where it has failed or has taken the setting for one
- * of another scheme: musl makes a DES hash of "$y$...".
+ * Whether crypt(3) makes `hash` of the password; -1 where it has failed or
+ * has taken the setting for one of another scheme: musl makes a DES hash
+ * of "$y$...".  Leaves nothing in crypt's own memory that we can reach.
  */
-static const char *hash_with(const char *pass, const char *setting)
+static int matches(const char *pass, const char *hash)
 {
-	const char *h = setting[0] ? crypt(pass, setting) : NULL;
-	size_t n;
+	char *h = hash[0] ? crypt(pass, hash) : NULL;
+	size_t n = hash[0] == '$' ? str_span(hash + 1, '$') + 2 : 0;
+	int result;
 
-	if (h == NULL || h[0] == '*')
-		return NULL;
-	n = setting[0] == '$' ? strcspn(setting + 1, "$") + 2 : 0;
-	return strncmp(h, setting, n) == 0 ? h : NULL;
+	if (h == NULL || h[0] == '*' || strncmp(h, hash, n) != 0)
+		return -1;
+	result = equal(h, hash);
+	wipe(h, strlen(h));
+	return result;
 }
 
 static bool locked(const char *hash)
@@ -215,18 +225,17 @@ static bool locked(const char *hash)
 static enum au_result verdict(const struct record *r, const char *pass)
 {
 	bool shut = !r->found || locked(r->hash);
-	const char *h = shut ? NULL : hash_with(pass, r->hash);
-	bool match = h && pass[0] && equal(h, r->hash);
+	int match = shut ? -1 : matches(pass, r->hash);
 
-	if (h == NULL && hash_with(pass, r->dummy) == NULL)
-		(void)hash_with(pass, fallback);
+	if (match < 0 && matches(pass, r->dummy) < 0)
+		(void)matches(pass, fallback);
 	if (!r->found)
 		return AU_UNKNOWN;
 	if (shut)
 		return AU_LOCKED;
-	if (h == NULL)
+	if (match < 0)
 		return AU_SCHEME;
-	if (!match)
+	if (!match || pass[0] == '\0')
 		return AU_PASSWORD;
 	return r->expired ? AU_EXPIRED : AU_OK;
 }
@@ -245,7 +254,7 @@ enum au_result au_check(const char *file, const char *name, const char *pass,
 		result = AU_ENTRY;
 	if (result == AU_OK && user->uid < lowest_uid)
 		result = AU_UID;
-	us_wipe(&r, sizeof r);
+	wipe(&r, sizeof r);
 	errno = -e;
 	return result;
 }

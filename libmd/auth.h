@@ -4,7 +4,8 @@
  *
  * Hashing is the work of libcrypt; a scheme it does not know is a refusal,
  * with a reason of its own, never a fall-back to another.  A name that is
- * unknown costs the same hash as one that is known.
+ * unknown costs a hash too, of the costliest scheme in use; where users
+ * have different ones the caller has to even out the time.
  */
 #ifndef MD_AUTH_H
 #define MD_AUTH_H

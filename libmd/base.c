@@ -5,8 +5,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Files beyond 2 GB, inodes beyond 2^32 and the year 2038, everywhere. */
+typedef char off_t_has_64_bits[sizeof(off_t) == 8 ? 1 : -1];
 
 void str_init(struct str *s, char *buf, size_t cap)
 {
@@ -105,19 +109,30 @@ const char *env_get(const char *name)
 	return NULL;
 }
 
-int parse_u64(const char *s, uint64_t *out)
+const char *scan_u64(const char *s, uint64_t *out)
 {
+	const char *p = s;
 	uint64_t n = 0;
+	unsigned d;
 
-	if (*s == '\0')
-		return -1;
-	for (; *s; s++) {
-		unsigned d = (unsigned char)*s - (unsigned)'0';
-
-		if (d > 9 || n > (UINT64_MAX - d) / 10)
-			return -1;
+	for (; (d = (unsigned char)*p - (unsigned)'0') <= 9; p++) {
+		if (n > (UINT64_MAX - d) / 10)
+			return NULL;
 		n = n * 10 + d;
 	}
+	if (p == s)
+		return NULL;
+	*out = n;
+	return p;
+}
+
+int parse_u64(const char *s, uint64_t *out)
+{
+	uint64_t n;
+	const char *end = scan_u64(s, &n);
+
+	if (end == NULL || *end)
+		return -1;
 	*out = n;
 	return 0;
 }
@@ -125,6 +140,14 @@ int parse_u64(const char *s, uint64_t *out)
 int ascii_lower(int c)
 {
 	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+void wipe(void *p, size_t n)
+{
+	volatile char *c = p;
+
+	while (n-- > 0)
+		*c++ = 0;
 }
 
 int fd_write(int fd, const void *p, size_t n)
@@ -146,27 +169,14 @@ int fd_write(int fd, const void *p, size_t n)
 
 int fd_puts(int fd, const char *first, ...)
 {
-	char buf[512];
-	struct str s;
 	va_list ap;
 	int e = 0;
 
-	str_init(&s, buf, sizeof buf);
 	va_start(ap, first);
-	for (const char *z = first; z; z = va_arg(ap, const char *)) {
-		size_t n = strlen(z);
-
-		if (s.len + n >= s.cap) {
-			e |= fd_write(fd, s.p, s.len);
-			str_init(&s, buf, sizeof buf);
-		}
-		if (n >= s.cap)
-			e |= fd_write(fd, z, n);
-		else
-			str_mem(&s, z, n);
-	}
+	for (const char *z = first; z; z = va_arg(ap, const char *))
+		e |= fd_write(fd, z, strlen(z));
 	va_end(ap);
-	return e | fd_write(fd, s.p, s.len);
+	return e;
 }
 
 ptrdiff_t fd_read(int fd, void *p, size_t cap)
@@ -194,12 +204,9 @@ const char *err_text(int e, char buf[ERR_TEXT])
 		char text[22];
 	} known[] = {
 		{ EACCES, "Permission denied" },
-		{ EADDRINUSE, "Address in use" },
-		{ EADDRNOTAVAIL, "No such address" },
 		{ EIO, "I/O error" },
 		{ ELOOP, "Is a symbolic link" },
 		{ EMFILE, "Too many open files" },
-		{ ENFILE, "File table is full" },
 		{ ENOENT, "No such file" },
 		{ ENOMEM, "Out of memory" },
 		{ ENOTDIR, "Not a directory" },
@@ -215,6 +222,13 @@ const char *err_text(int e, char buf[ERR_TEXT])
 	str_put(&s, "error ");
 	str_u64(&s, (uint64_t)e);
 	return s.p;
+}
+
+bool fd_is_terminal(int fd)
+{
+	struct winsize w;
+
+	return ioctl(fd, TIOCGWINSZ, &w) == 0;
 }
 
 void opt_init(struct opt *o, char **argv, const char *spec)

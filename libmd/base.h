@@ -50,18 +50,24 @@ const char *env_get(const char *name);
  * value above UINT64_MAX.  Leading zeros are digits.  0, or -1.
  */
 int parse_u64(const char *s, uint64_t *out);
+/* The same for the digits s begins with: what follows them, or null. */
+const char *scan_u64(const char *s, uint64_t *out);
 
 /* ASCII only, so that no locale can change what a keyword is. */
 int ascii_lower(int c);
 
+/* For what held a secret: not optimised away, unlike a last memset. */
+void wipe(void *p, size_t n);
+
 /* All n bytes, whatever signals come; 0, or -1 with errno. */
 int fd_write(int fd, const void *p, size_t n);
-/* Strings up to a null pointer in one write: a message is not torn. */
+/* Strings up to a null pointer; 0, or -1 when not all could be written. */
 int fd_puts(int fd, const char *first, ...);
 /* Reads up to cap bytes, EINTR-safe; bytes read, 0 at the end, or -1. */
 ptrdiff_t fd_read(int fd, void *p, size_t cap);
 /* Two descriptors for one open file (an inetd's fd 0 and fd 2)? */
 bool fd_same(int a, int b);
+bool fd_is_terminal(int fd);
 
 /*
  * errno as text, for those that files, sockets and processes give; for

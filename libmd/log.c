@@ -2,6 +2,7 @@
 //kbuild:obj-y += libmd/log.o
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,7 +41,11 @@ static void send_line(struct lg *lg, const struct str *s)
 	const int how = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 	if (!lg->syslog) {
-		(void)fd_write(lg->fd, s->p, s->len);
+		/* A pipe that polls writable takes a line whole. */
+		struct pollfd p = { .fd = lg->fd, .events = POLLOUT };
+
+		if (poll(&p, 1, 0) > 0)
+			(void)fd_write(lg->fd, s->p, s->len);
 		return;
 	}
 	if (send(lg->fd, s->p, s->len, how) >= 0)
@@ -89,6 +94,8 @@ void lg_say(struct lg *lg, int level, const char *first, ...)
 	for (const char *z = first; z; z = va_arg(ap, const char *))
 		put_visible(&s, z);
 	va_end(ap);
+	if (s.cut)
+		memcpy(s.p + s.len - 3, "...", 3);
 	s.cap++;
 	if (!lg->syslog)
 		str_char(&s, '\n');

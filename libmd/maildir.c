@@ -13,6 +13,10 @@
 
 enum { NOREPLACE = 1 };		/* RENAME_NOREPLACE of linux/fs.h */
 
+#ifndef SYS_renameat2		/* headers from before Linux 3.15 */
+#define SYS_renameat2 -1
+#endif
+
 static int open_dir(int at, const char *path)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
@@ -108,7 +112,16 @@ int md_see(const struct md *md, const struct md_ent *m)
 
 int md_remove(const struct md *md, const struct md_ent *m)
 {
-	return unlinkat(md->sub[m->sub], m->name, 0) < 0 ? -errno : 0;
+	int dir = md->sub[m->sub];
+	struct stat st;
+
+	if (fstatat(dir, m->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (st.st_ino != m->ino)
+		return -ENOENT;
+	if (unlinkat(dir, m->name, 0) < 0)
+		return -errno;
+	return st.st_nlink > 1;
 }
 
 int md_sync(const struct md *md)

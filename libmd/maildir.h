@@ -35,7 +35,7 @@ struct md_name {
 void md_name_parse(struct md_name *n, const char *name);
 
 /* The time in a base name as one key: seconds << 20 | microseconds. */
-uint64_t md_name_when(const char *name, size_t base);
+uint64_t md_name_when(const char *name);
 
 /* ---- the directories: maildir.c ---- */
 
@@ -75,6 +75,11 @@ int md_open_message(const struct md *md, const struct md_ent *m,
 /* Moves from new/ to cur/, adding ":2," where there is no info yet. */
 int md_see(const struct md *md, const struct md_ent *m);
 
+/*
+ * Takes the message's name away, if that still is this message (by inode).
+ * 0; 1 when its file has further names, which may be in this Maildir; or
+ * -errno: -ENOENT also where another message has taken the name.
+ */
 int md_remove(const struct md *md, const struct md_ent *m);
 
 /* Makes what was done in new/ and cur/ survive a power cut. */
@@ -106,7 +111,7 @@ int md_read_dir(int fd, struct md_area *area);
 
 struct md_ent {
 	const char *name;
-	uint64_t ino;
+	uint64_t ino;		/* as the directory tells it; see md_refresh */
 	uint64_t when;		/* md_name_when() */
 	uint64_t size;		/* for the caller; 0 from md_scan */
 	uint16_t base;		/* length of the base name */
@@ -116,14 +121,12 @@ struct md_ent {
 
 enum {
 	/*
-	 * Another message, with another inode, has the same base name
-	 * (a collision, or two trees copied over each other).  Both are
-	 * listed, for neither may be lost; this is not the first one.
+	 * Another message has the same base name (a collision, or two trees
+	 * copied over each other).  All are listed, for none may be lost.
 	 */
 	MD_TWIN = 1,
-	MD_STRICT = 2,		/* has or is a twin: only its inode is it */
-	MD_LINKED = 4,		/* had more than one name when seen */
-	MD_GONE = 8		/* md_refresh found it no more */
+	MD_GONE = 2,		/* md_refresh found it no more */
+	MD_REPLACED = 4		/* gone, and another file has its name */
 };
 
 enum { MD_UIDL_MAX = 70 };	/* RFC 1939 section 7 */
@@ -154,9 +157,10 @@ void md_list_free(struct md_list *list);
 
 /*
  * Finds renamed messages again: takes the names of a new scan for the
- * messages of `list`, matched by base name (and inode, where MD_STRICT),
- * and marks those that are not there any more MD_GONE.  Order and numbers
- * stay; on failure everything does.
+ * messages of `list`, matched by base name and inode, and marks those that
+ * are not there any more.  Order and numbers stay; on failure everything
+ * does.  An inode that stat(2) has told may replace `ino`: some union file
+ * systems have another one for it in their directories.
  */
 int md_refresh(const struct md *md, struct md_list *list);
 

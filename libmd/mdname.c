@@ -6,51 +6,27 @@
 #include "maildir.h"
 #include "md5.h"
 
-/* Digits at *p, which moves behind them; false: none, or too large. */
-static bool digits(const char **p, const char *end, uint64_t *out)
-{
-	const char *s = *p;
-	uint64_t n = 0;
-
-	for (; s < end && *s >= '0' && *s <= '9'; s++) {
-		unsigned d = (unsigned)(*s - '0');
-
-		if (n > (UINT64_MAX - d) / 10)
-			return false;
-		n = n * 10 + d;
-	}
-	if (s == *p)
-		return false;
-	*p = s;
-	*out = n;
-	return true;
-}
-
 /* "SECONDS.": the time of delivery; "...M123": its microseconds. */
-static void parse_time(const char *name, const char *end, uint64_t *sec,
-    uint64_t *usec)
+static void parse_time(const char *name, uint64_t *sec, uint64_t *usec)
 {
-	const char *p = name;
+	const char *p = scan_u64(name, sec);
 
 	*usec = 0;
-	if (!digits(&p, end, sec) || p == end || *p != '.') {
+	if (p == NULL || *p != '.') {
 		*sec = 0;
 		return;
 	}
-	/* Only the delivery id between the first and the second dot. */
-	for (p++; p < end && *p != '.'; p++) {
-		const char *d = p + 1;
-
-		if (*p == 'M' && digits(&d, end, usec))
+	/* Only the delivery id, between the first and the second dot. */
+	for (p++; *p && *p != '.' && *p != ':'; p++)
+		if (*p == 'M' && scan_u64(p + 1, usec))
 			return;
-	}
 }
 
-uint64_t md_name_when(const char *name, size_t base)
+uint64_t md_name_when(const char *name)
 {
 	uint64_t sec, usec;
 
-	parse_time(name, name + base, &sec, &usec);
+	parse_time(name, &sec, &usec);
 	/* A time beyond the year 500000 is no time, and sorts last. */
 	if (sec >> 44)
 		return UINT64_MAX;
@@ -65,13 +41,14 @@ static void parse_sizes(struct md_name *n, const char *name, const char *end)
 	for (const char *p = name; p + 3 < end; p++) {
 		bool *seen = p[1] == 'S' ? &s_seen : &w_seen;
 		uint64_t *to = p[1] == 'S' ? &n->size : &n->wire;
-		const char *d = p + 3;
+		const char *d;
 		uint64_t v;
 
 		if (p[0] != ',' || (p[1] != 'S' && p[1] != 'W') || p[2] != '=')
 			continue;
 		*to = MD_NOSIZE;
-		if (!*seen && digits(&d, end, &v) && (d == end || *d == ','))
+		d = scan_u64(p + 3, &v);
+		if (!*seen && d && (d == end || *d == ','))
 			*to = v;
 		*seen = true;
 	}
@@ -100,7 +77,7 @@ void md_name_parse(struct md_name *n, const char *name)
 	*n = (struct md_name){
 		.base = base, .size = MD_NOSIZE, .wire = MD_NOSIZE
 	};
-	parse_time(name, name + base, &n->sec, &n->usec);
+	parse_time(name, &n->sec, &n->usec);
 	parse_sizes(n, name, name + base);
 	if (name[base]) {
 		n->info = base + 1;

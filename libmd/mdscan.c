@@ -64,7 +64,7 @@ static void make_ent(struct md_ent *m, const char *record)
 		.base = (uint16_t)str_span(name, ':')
 	};
 	memcpy(&m->ino, record, sizeof m->ino);
-	m->when = md_name_when(name, m->base);
+	m->when = md_name_when(name);
 }
 
 static int compare_base(const struct md_ent *a, const struct md_ent *b)
@@ -128,11 +128,30 @@ static void sort(struct md_ent *e, size_t n)
 }
 
 /*
- * Keeps one entry for each inode of a base name.  Another name of the same
- * inode is the message once more: in the middle of a move, or left over by
+ * Two entries of one base name are one message where they are one file.
+ * Their inodes as the directory has them do not prove it: union file
+ * systems show one number for two files, and FUSE may show the same for
+ * all.  Where an entry has been renamed since, they have to do.
+ */
+static bool same_file(const struct md *md, struct md_ent *a, struct md_ent *b)
+{
+	struct stat sa, sb;
+
+	if (fstatat(md->sub[a->sub], a->name, &sa, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(md->sub[b->sub], b->name, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+		return a->ino == b->ino;
+	a->ino = sa.st_ino;
+	b->ino = sb.st_ino;
+	return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino &&
+	    sa.st_nlink > 1;
+}
+
+/*
+ * Keeps one entry for each file of a base name.  Another name of the same
+ * file is the message once more: in the middle of a move, or left over by
  * a crash or a file system that renames by link and unlink (JFFS2).
  */
-static void merge(struct md_list *l)
+static void merge(const struct md *md, struct md_list *l)
 {
 	size_t kept = 0, first = 0;
 
@@ -142,17 +161,13 @@ static void merge(struct md_list *l)
 		if (kept == 0 || compare_base(&l->e[first], &l->e[i]) != 0)
 			first = kept;
 		for (k = first; k < kept; k++)
-			if (l->e[k].ino == l->e[i].ino)
+			if (same_file(md, &l->e[k], &l->e[i]))
 				break;
-		if (k < kept) {
-			l->e[k].mark |= MD_LINKED;
+		if (k < kept)
 			continue;
-		}
 		l->e[kept] = l->e[i];
-		if (kept > first) {
-			l->e[kept].mark = MD_TWIN | MD_STRICT;
-			l->e[first].mark |= MD_STRICT;
-		}
+		if (kept > first)
+			l->e[kept].mark = l->e[first].mark = MD_TWIN;
 		kept++;
 	}
 	l->n = kept;
@@ -176,7 +191,7 @@ static int read_names(const struct md *md, struct md_list *l)
 	return 0;
 }
 
-static int make_entries(struct md_list *l)
+static int make_entries(const struct md *md, struct md_list *l)
 {
 	const char *record = l->names.p;
 	int e = md_area_grow(&l->ents, l->n * sizeof *l->e);
@@ -189,7 +204,7 @@ static int make_entries(struct md_list *l)
 		record += REC_NAME + strlen(record + REC_NAME) + 1;
 	}
 	sort(l->e, l->n);
-	merge(l);
+	merge(md, l);
 	md_area_trim(&l->ents);
 	return 0;
 }
@@ -201,7 +216,7 @@ int md_scan(const struct md *md, struct md_list *list)
 	*list = (struct md_list){ .n = 0 };
 	e = read_names(md, list);
 	if (e == 0 && list->n > 0)
-		e = make_entries(list);
+		e = make_entries(md, list);
 	if (e)
 		md_list_free(list);
 	return e;
@@ -214,43 +229,45 @@ void md_list_free(struct md_list *list)
 	*list = (struct md_list){ .n = 0 };
 }
 
-/*
- * The entry of a new scan that is message m, from the run of equal base
- * names at `at`: the one with its inode.  Failing that the only one there
- * is, since a program that rewrites a message keeps its base name; but not
- * where that could be some other message.
- */
-static const struct md_ent *match(const struct md_list *now, size_t at,
-    const struct md_ent *m)
+static bool is_file(const struct md *md, const struct md_ent *now,
+    uint64_t ino)
+{
+	struct stat st;
+
+	return now->ino == ino || (fstatat(md->sub[now->sub], now->name, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino);
+}
+
+/* Lets message m take its name from the run of its base name at `at`. */
+static void find(const struct md *md, const struct md_list *now, size_t at,
+    struct md_ent *m)
 {
 	size_t i = at;
 
-	for (; i < now->n && compare_base(&now->e[i], m) == 0; i++)
-		if (now->e[i].ino == m->ino)
-			return &now->e[i];
-	return i == at + 1 && !(m->mark & MD_STRICT) ? &now->e[at] : NULL;
+	m->mark &= (uint8_t)~(MD_GONE | MD_REPLACED);
+	for (; i < now->n && compare_base(&now->e[i], m) == 0; i++) {
+		if (is_file(md, &now->e[i], m->ino)) {
+			m->name = now->e[i].name;
+			m->sub = now->e[i].sub;
+			return;
+		}
+	}
+	m->mark |= MD_GONE;
+	if (i > at && !(m->mark & MD_TWIN))
+		m->mark |= MD_REPLACED;
 }
 
-/* Lets each message of `list` take its name in `now`; both are sorted. */
-static void join(struct md_list *list, const struct md_list *now)
+/* Both lists are sorted alike. */
+static void join(const struct md *md, struct md_list *list,
+    const struct md_list *now)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
-		struct md_ent *m = &list->e[i];
-		const struct md_ent *found;
-
-		while (at < now->n && compare_base(&now->e[at], m) < 0)
+		while (at < now->n &&
+		    compare_base(&now->e[at], &list->e[i]) < 0)
 			at++;
-		found = match(now, at, m);
-		if (found == NULL) {
-			m->mark |= MD_GONE;
-			continue;
-		}
-		m->name = found->name;
-		m->sub = found->sub;
-		m->ino = found->ino;
-		m->mark &= (uint8_t)~MD_GONE;
+		find(md, now, at, &list->e[i]);
 	}
 }
 
@@ -280,7 +297,7 @@ int md_refresh(const struct md *md, struct md_list *list)
 	/* Each name is an old one or one of the new ones, used once. */
 	e = md_area_grow(&names, list->names.len + now.names.len);
 	if (e == 0) {
-		join(list, &now);
+		join(md, list, &now);
 		copy_names(list, &names);
 	}
 	md_list_free(&now);

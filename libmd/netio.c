@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,6 +17,8 @@
 
 /* A pipe or terminal that polls writable takes this much without waiting. */
 enum { SAFE_WRITE = 512 };
+
+enum { UNSENT = 128 * 1024 };	/* bytes, for nio_tune */
 
 void nio_init(struct nio *c, int in, int out, int timeout)
 {
@@ -72,20 +75,42 @@ static int wait_for(int fd, short events, int64_t until)
 	}
 }
 
+/* Bytes the peer has still to acknowledge, as far as the kernel tells. */
+static int unacknowledged(int fd)
+{
+	int n;
+
+	return ioctl(fd, TIOCOUTQ, &n) < 0 ? 0 : n;
+}
+
+/* A slow peer is not a dead one. */
+static int wait_for_room(struct nio *c)
+{
+	int before, after = unacknowledged(c->out);
+	int e;
+
+	do {
+		before = after;
+		e = wait_for(c->out, POLLOUT, limit(c));
+		after = unacknowledged(c->out);
+	} while (e == NIO_TIMEOUT && after < before && !c->deadline);
+	return e;
+}
+
 /*
  * Sends what fits, without blocking and without touching the descriptor's
  * flags, which a terminal or an inetd shares with us.
  */
-static int write_some(struct nio *c, size_t *done, int64_t until)
+static int write_some(struct nio *c, size_t *done)
 {
 	const char *p = c->obuf + *done;
 	size_t n = c->olen - *done;
 	ssize_t w = send(c->out, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (w < 0 && errno == EAGAIN)
-		return wait_for(c->out, POLLOUT, until);
+		return wait_for_room(c);
 	if (w < 0 && errno == ENOTSOCK) {
-		int e = wait_for(c->out, POLLOUT, until);
+		int e = wait_for_room(c);
 
 		if (e)
 			return e;
@@ -99,11 +124,10 @@ static int write_some(struct nio *c, size_t *done, int64_t until)
 
 int nio_flush(struct nio *c)
 {
-	int64_t until = c->olen && !c->failed ? limit(c) : 0;
 	size_t done = 0;
 
 	while (done < c->olen && !c->failed)
-		c->failed = write_some(c, &done, until);
+		c->failed = write_some(c, &done);
 	c->olen = 0;
 	return c->failed;
 }
@@ -132,14 +156,16 @@ int nio_puts(struct nio *c, const char *z)
 }
 
 /* More input, after everything owed has been sent. */
-static int fill(struct nio *c, int64_t until)
+static int fill(struct nio *c, int64_t *until)
 {
 	ptrdiff_t r;
 	int e;
 
 	if (nio_flush(c))
 		return c->failed;
-	e = wait_for(c->in, POLLIN, until);
+	if (*until == 0)
+		*until = limit(c);
+	e = wait_for(c->in, POLLIN, *until);
 	if (e)
 		return e;
 	r = fd_read(c->in, c->ibuf, sizeof c->ibuf);
@@ -152,7 +178,7 @@ static int fill(struct nio *c, int64_t until)
 
 int nio_line(struct nio *c, char *line, size_t max, size_t *len)
 {
-	int64_t until = limit(c);
+	int64_t until = 0;
 	size_t n = 0;
 	bool end = false, too_long = false;
 
@@ -170,7 +196,7 @@ int nio_line(struct nio *c, char *line, size_t max, size_t *len)
 		c->ipos += take;
 		end = lf != NULL;
 		if (!end) {
-			int e = fill(c, until);
+			int e = fill(c, &until);
 
 			if (e)
 				return e;
@@ -186,11 +212,19 @@ int nio_line(struct nio *c, char *line, size_t max, size_t *len)
 	return 0;
 }
 
-void nio_nodelay(int fd)
+void nio_tune(int fd)
 {
-	int on = 1;
+	const int on = 1, unsent = UNSENT;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+	    sizeof unsent);
+}
+
+void nio_forget(struct nio *c)
+{
+	wipe(c->ibuf, c->ipos);
+	wipe(c->ibuf + c->ilen, sizeof c->ibuf - c->ilen);
 }
 
 static const unsigned char mapped[12] = { [10] = 0xFF, [11] = 0xFF };

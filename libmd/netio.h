@@ -21,6 +21,9 @@ enum {
 };
 
 /*
+ * Timeouts: for input, one line; for output, any progress, be it only that
+ * the peer has acknowledged some of what the kernel holds for it.
+ *
  * Replies gather in `obuf` and leave when it is full, when asked, or just
  * before a read would wait: pipelined commands are answered in few writes.
  * The first output failure stays in `failed`, and everything put later is
@@ -29,7 +32,7 @@ enum {
 struct nio {
 	int in, out;
 	int failed;		/* 0, NIO_TIMEOUT or NIO_ERROR */
-	int timeout;		/* for one line, or for one full obuf */
+	int timeout;
 	int64_t deadline;	/* nio_now() value that ends it all; 0: none */
 	size_t ipos, ilen, olen;
 	char ibuf[2048];
@@ -42,8 +45,9 @@ int64_t nio_now(void);		/* monotonic */
 /*
  * One line of at most `max` octets with its end (CRLF or a bare LF), into
  * `line` (max bytes) without it, NUL-terminated; *len counts NULs inside.
- * The deadline is for the whole line: a peer that sends a byte now and then
- * gains nothing.  0 or a code above; half a line before EOF is EOF.
+ * Its time runs from when everything owed to the peer was sent, and is for
+ * the whole line: a peer that sends a byte now and then gains nothing.
+ * 0 or a code above; half a line before EOF is EOF.
  */
 int nio_line(struct nio *c, char *line, size_t max, size_t *len);
 
@@ -52,8 +56,15 @@ int nio_put(struct nio *c, const void *p, size_t n);
 int nio_puts(struct nio *c, const char *z);
 int nio_flush(struct nio *c);
 
-/* Small replies at once, one write each: no Nagle, no delayed ACK stall. */
-void nio_nodelay(int fd);
+/*
+ * Small replies at once, one write each: no Nagle, no delayed ACK stall.
+ * And no more than a little unsent in the kernel, which for a slow peer
+ * would take megabytes and report room only after a third of them.
+ */
+void nio_tune(int fd);
+
+/* Wipes the input that has been taken, and what may stand behind it. */
+void nio_forget(struct nio *c);
 
 /* IPv4 is kept in its mapped form, so that one address has one shape. */
 struct nio_addr {

@@ -10,13 +10,7 @@
 
 #include "base.h"
 
-void us_wipe(void *p, size_t n)
-{
-	volatile char *c = p;
-
-	while (n-- > 0)
-		*c++ = 0;
-}
+#define NO_GROUP UINT32_MAX	/* as chown(2) has it: -1 is nobody */
 
 int us_open(struct us_file *f, const char *path)
 {
@@ -29,8 +23,8 @@ int us_open(struct us_file *f, const char *path)
 void us_close(struct us_file *f)
 {
 	close(f->fd);
-	us_wipe(f->line, sizeof f->line);
-	us_wipe(f->buf, sizeof f->buf);
+	wipe(f->line, sizeof f->line);
+	wipe(f->buf, sizeof f->buf);
 }
 
 static int next_byte(struct us_file *f)
@@ -110,18 +104,35 @@ int us_name(uid_t uid, char *name, size_t cap)
 	return found ? 0 : -1;
 }
 
-static bool lists(const char *members, const char *name)
+/*
+ * One line of group(5), however long its list of members.  False at the
+ * end; else *gid is the group if `name` is a member, or NO_GROUP.
+ */
+static bool next_group(struct us_file *f, const char *name, uint64_t *gid)
 {
-	size_t n = strlen(name);
+	char id[24];
+	struct str s;
+	size_t n = strlen(name), at = 0;
+	int c, colons = 0;
+	bool member = false;
 
-	while (*members) {
-		size_t m = str_span(members, ',');
-
-		if (m == n && memcmp(members, name, n) == 0)
-			return true;
-		members += m + (members[m] == ',');
+	str_init(&s, id, sizeof id);
+	while ((c = next_byte(f)) >= 0 && c != '\n') {
+		if (c == ':' && colons < 3) {
+			colons++;
+		} else if (colons == 2) {
+			str_char(&s, (char)c);
+		} else if (colons == 3) {
+			/* `at` bytes match; more than n: none can any more */
+			member = member || (c == ',' && at == n);
+			at = c == ',' ? 0 : at < n && c ==
+			    (unsigned char)name[at] ? at + 1 : n + 1;
+		}
 	}
-	return false;
+	member = colons == 3 && (member || at == n);
+	if (!member || parse_u64(id, gid) < 0 || *gid >= NO_GROUP)
+		*gid = NO_GROUP;
+	return c >= 0 || colons > 0;
 }
 
 int us_groups(const char *name, gid_t *list, int n, int cap)
@@ -134,13 +145,10 @@ int us_groups(const char *name, gid_t *list, int n, int cap)
 		return n;
 	if (e < 0)
 		return e;
-	while (e == 0 && us_next(&f)) {
-		if (!lists(f.field[3], name) ||
-		    parse_u64(f.field[2], &gid) < 0)
-			continue;
-		if (n == cap)
+	while (e == 0 && next_group(&f, name, &gid)) {
+		if (gid != NO_GROUP && n == cap)
 			e = -E2BIG;
-		else
+		else if (gid != NO_GROUP)
 			list[n++] = (gid_t)gid;
 	}
 	if (f.failed)

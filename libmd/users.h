@@ -42,7 +42,4 @@ int us_name(uid_t uid, char *name, size_t cap);
  */
 int us_groups(const char *name, gid_t *list, int n, int cap);
 
-/* Not optimised away, unlike a last memset. */
-void us_wipe(void *p, size_t n);
-
 #endif

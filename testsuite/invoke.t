@@ -3,6 +3,7 @@
 """Options, environment, names, descriptors and the log."""
 
 import pty
+import pwd
 import sys
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
 from popbox import *
@@ -184,8 +185,10 @@ def mapped_address():
 def user_name():
     """whose name the log shows"""
     box = Maildir().path
-    own = subprocess.run(["id", "-un"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+    try:
+        own = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        own = str(os.getuid())
     for args, env, want in (
             (("-u", "joe"), {"LOGNAME": "jane"}, "joe"),
             (("-a", "-u", "joe"), {}, "joe"),

@@ -417,7 +417,6 @@ def twins():
     is_(sorted(bodies[:2]), [b"new\r\n", b"the one in cur\r\n"],
         "C71 both can be read")
     is_(len(set(uids.values())), 3, "C71 with different identifiers")
-    ok(b"1.same.host" in uids.values(), "C71 one of them the base name", uids)
     with session(box) as c:
         c.cmd("DELE %d" % (1 + bodies.index(b"new\r\n")))
         is_(c.cmd("QUIT"), b"+OK\r\n", "C71 deleting one")
@@ -425,6 +424,29 @@ def twins():
     is_((box.names("new"), box.names("cur")),
         ([], [b"1.same.host:2,S", b"2.other.host:2,"]),
         "C71 leaves the other")
+
+
+@test
+def triplets():
+    """C71 C72 identifiers of messages of one base name stay with them"""
+    box = Maildir()
+    for i, info in enumerate((":2,", ":2,S", ":2,FR")):
+        box.add("cur", "1.same.host" + info, b"cur %d\n" % i)
+    box.add("new", "1.same.host", b"new\n")
+
+    def uid_of():
+        with session(box) as c:
+            uids = listing(c, "UIDL")
+            found = {c.multi("RETR %d" % n)[1]: uid
+                     for n, uid in uids.items()}
+            c.cmd("QUIT")
+            c.server.wait()
+        return found
+    before = uid_of()
+    is_(len(set(before.values())), 4, "C71 C72 four messages, four of them")
+    os.rename(box.join("cur", "1.same.host:2,S"),
+              box.join("cur", "1.same.host:2,ST"))
+    is_(uid_of(), before, "C71 C72 the same after QUIT and other flags")
 
 
 @test

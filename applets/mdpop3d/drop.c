@@ -15,12 +15,12 @@
 
 enum {				/* our bits in md_ent.mark */
 	DELETED = 0x10,		/* DELE */
-	REMOVED = 0x20,		/* its name is off the disk */
+	REMOVED = 0x20,		/* and done: it has no name any more */
 	MEASURED = 0x40,
 	FAILED = 0x80		/* could not be read or, in UPDATE, removed */
 };
 
-/* Rounds of looking for messages that others rename at the same time. */
+/* Looks for messages that others rename all the time, in vain. */
 enum { ROUNDS = 4 };
 
 static int measure(struct drop *d, struct md_ent *m)
@@ -32,13 +32,12 @@ static int measure(struct drop *d, struct md_ent *m)
 
 	if (fd < 0)
 		return fd;
+	m->ino = st.st_ino;
+	m->size = (uint64_t)st.st_size;
 	if (d->exact) {
 		msg_begin(&w, MSG_ALL, NULL, NULL);
 		e = msg_file(&w, fd, d->buf, sizeof d->buf);
 		m->size = w.octets;
-	} else {
-		/* As RETR will find it, or not at all. */
-		m->size = (uint64_t)st.st_size;
 	}
 	close(fd);
 	return e;
@@ -98,6 +97,8 @@ static int list_messages(struct drop *d)
 		if (e == 0)
 			e = measure_pass(d, &stale);
 	}
+	if (e == 0 && stale)	/* they are there, we cannot get at them */
+		e = -EBUSY;
 	if (e == 0)
 		keep_measured(d);
 	return e;
@@ -137,14 +138,32 @@ void drop_mark(struct drop *d, struct md_ent *m)
 	d->deleted_octets += m->size;
 }
 
+static void unmark(struct drop *d, struct md_ent *m)
+{
+	m->mark &= (uint8_t)~DELETED;
+	d->left++;
+	d->deleted--;
+	d->left_octets += m->size;
+	d->deleted_octets -= m->size;
+}
+
 void drop_unmark_all(struct drop *d)
 {
 	for (size_t i = 0; i < d->list.n; i++)
-		d->list.e[i].mark &= (uint8_t)~DELETED;
-	d->left += d->deleted;
-	d->left_octets += d->deleted_octets;
-	d->deleted = 0;
-	d->deleted_octets = 0;
+		if (drop_marked(&d->list.e[i]))
+			unmark(d, &d->list.e[i]);
+}
+
+/* -ENOENT also when another message has taken its name. */
+static int open_same(const struct drop *d, const struct md_ent *m,
+    struct stat *st)
+{
+	int fd = md_open_message(&d->md, m, st);
+
+	if (fd < 0 || st->st_ino == m->ino)
+		return fd;
+	close(fd);
+	return -ENOENT;
 }
 
 int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st)
@@ -154,7 +173,7 @@ int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st)
 	for (int i = 0; i < ROUNDS && !(m->mark & MD_GONE); i++) {
 		int e;
 
-		fd = md_open_message(&d->md, m, st);
+		fd = open_same(d, m, st);
 		if (fd != -ENOENT)
 			return fd;
 		/* Renamed by another program: one scan finds them all. */
@@ -165,49 +184,66 @@ int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st)
 	return fd;
 }
 
-/* Still to be removed, as far as we know. */
-static bool pending(const struct md_ent *m)
-{
-	if (!(m->mark & DELETED) || (m->mark & (MD_GONE | FAILED)))
-		return false;
-	return !(m->mark & REMOVED) || (m->mark & MD_LINKED);
-}
+struct pass {
+	size_t removed;
+	bool again;		/* renamed ones, and further names */
+};
 
-/* One attempt at all that is pending; true: look for renamed ones. */
-static bool remove_pass(struct drop *d)
+/* One attempt at all that is still to be removed, as far as we know. */
+static struct pass remove_pass(struct drop *d)
 {
-	bool again = false;
+	struct pass p = { .removed = 0 };
 
 	for (size_t i = 0; i < d->list.n; i++) {
 		struct md_ent *m = &d->list.e[i];
 		int e;
 
-		if (!pending(m))
+		if (!(m->mark & DELETED) ||
+		    (m->mark & (REMOVED | FAILED | MD_GONE)))
 			continue;
 		e = md_remove(&d->md, m);
-		if (e == -ENOENT || (e == 0 && (m->mark & MD_LINKED)))
-			again = true;
+		p.removed += e >= 0;
+		p.again = p.again || e == 1 || e == -ENOENT;
 		if (e == 0)
-			/* From now on only its inode is this message. */
-			m->mark |= REMOVED | MD_STRICT;
-		else if (e != -ENOENT)
+			m->mark |= REMOVED;
+		else if (e != 1 && e != -ENOENT)
 			m->mark |= FAILED;
 	}
-	return again;
+	return p;
 }
 
 /* Already gone is done: somebody else removed it. */
-static size_t remove_marked(struct drop *d)
+static bool is_removed(const struct md_ent *m)
+{
+	return (m->mark & REMOVED) || ((m->mark & MD_GONE) &&
+	    !(m->mark & (MD_REPLACED | FAILED)));
+}
+
+static void remove_marked(struct drop *d)
+{
+	struct pass p = remove_pass(d);
+
+	for (int idle = 0; p.again && idle < ROUNDS; idle++) {
+		if (md_refresh(&d->md, &d->list))
+			return;
+		p = remove_pass(d);
+		if (p.removed)
+			idle = 0;
+	}
+}
+
+/* What could not be removed is left, in our books too. */
+static size_t keep_failed(struct drop *d)
 {
 	size_t failed = 0;
 
-	for (int i = 0; i < ROUNDS && remove_pass(d); i++)
-		if (md_refresh(&d->md, &d->list))
-			break;
 	for (size_t i = 0; i < d->list.n; i++) {
-		unsigned mark = d->list.e[i].mark;
+		struct md_ent *m = &d->list.e[i];
 
-		failed += (mark & DELETED) && !(mark & (REMOVED | MD_GONE));
+		if (drop_marked(m) && !is_removed(m)) {
+			unmark(d, m);
+			failed++;
+		}
 	}
 	return failed;
 }
@@ -237,12 +273,15 @@ size_t drop_update(struct drop *d, bool see)
 	sigaddset(&stops, SIGINT);
 	sigaddset(&stops, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stops, &before);
-	if (d->deleted)
-		failed = remove_marked(d);
+	if (d->deleted) {
+		remove_marked(d);
+		failed = keep_failed(d);
+	}
 	if (see)
 		changed = see_rest(d) || changed;
-	if (changed)
-		(void)md_sync(&d->md);
+	/* Removed, but not for sure, is not removed. */
+	if (changed && md_sync(&d->md) == -EIO)
+		failed += d->deleted;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return failed;
 }

@@ -65,7 +65,10 @@ static void reap(struct listener *l)
 /* IPv6 hosts have a /64 of addresses to come from. */
 static bool same_source(const struct nio_addr *a, const struct nio_addr *b)
 {
-	return memcmp(a->ip, b->ip, nio_addr_is4(a) ? 16 : 8) == 0;
+	bool four = nio_addr_is4(a);
+
+	return four == nio_addr_is4(b) &&
+	    memcmp(a->ip, b->ip, four ? sizeof a->ip : 8) == 0;
 }
 
 static unsigned from_source(const struct listener *l,
@@ -180,19 +183,21 @@ static bool start(struct listener *l, int fd, const struct nio_addr *from)
 	return false;
 }
 
-static bool accept_one(struct listener *l, int socket)
+static bool accept_one(struct listener *l, int socket, struct nio_addr *from)
 {
-	struct nio_addr from = { .port = 0 };
-	int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t n = sizeof ss;
+	int fd = accept4(socket, (struct sockaddr *)&ss, &n, SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		(void)nio_peer(fd, &from);
-		return start(l, fd, &from);
+		*from = (struct nio_addr){ .port = 0 };
+		(void)nio_addr_from(from, (const struct sockaddr *)&ss);
+		return start(l, fd, from);
 	}
 	if (errno == EMFILE || errno == ENFILE)
 		shed(l, socket);
-	else if (errno == ENOBUFS || errno == ENOMEM)
-		wait_a_moment();
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		wait_a_moment();	/* no memory, or what nobody foresaw */
 	return false;
 }
 
@@ -212,7 +217,7 @@ static void catch_signals(sigset_t *open)
 	sigaction(SIGCHLD, &act, NULL);
 }
 
-static bool accept_all(struct listener *l)
+static bool accept_all(struct listener *l, struct nio_addr *from)
 {
 	sigset_t open;
 
@@ -224,7 +229,7 @@ static bool accept_all(struct listener *l)
 		for (nfds_t i = 0; n > 0 && i < l->at.n; i++) {
 			if (!l->at.poll[i].revents)
 				continue;
-			if (accept_one(l, l->at.poll[i].fd)) {
+			if (accept_one(l, l->at.poll[i].fd, from)) {
 				sigprocmask(SIG_SETMASK, &open, NULL);
 				return true;
 			}
@@ -233,7 +238,8 @@ static bool accept_all(struct listener *l)
 	return false;
 }
 
-bool listen_run(const struct conf *c, struct lg *lg, int *status)
+bool listen_run(const struct conf *c, struct lg *lg, int *status,
+    struct nio_addr *from)
 {
 	struct listener l = { .conf = c, .lg = lg };
 	void *table;
@@ -251,7 +257,7 @@ bool listen_run(const struct conf *c, struct lg *lg, int *status)
 	}
 	l.child = table;
 	l.spare = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
-	if (accept_all(&l))
+	if (accept_all(&l, from))
 		return true;
 	lg_say(lg, LG_INFO, "stopped", (char *)NULL);
 	*status = EXIT_OK;

@@ -2,16 +2,15 @@
 //kbuild:obj-$(CONFIG_FEATURE_MDPOP3D_AUTH) += applets/mdpop3d/login.o
 /* AUTHORIZATION by USER and PASS (RFC 1939 section 7), and set*id. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "auth.h"
 #include "base.h"
 #include "mdpop3d.h"
-#include "users.h"
 
-enum { FAILURE_DELAY = 2 };	/* seconds */
+enum { FAILURE_DELAY = 2000 };	/* ms from PASS to its refusal */
 
 /* The same for every name: what exists is nobody's business yet. */
 void login_user(struct session *s, const char *name)
@@ -24,19 +23,20 @@ void login_user(struct session *s, const char *name)
 	reply_ok(s);
 }
 
-static void pause_after_failure(void)
+/* Until a moment counted from PASS: how long its hash took is not told. */
+static void wait_until(int64_t moment)
 {
-	struct timespec left = { .tv_sec = FAILURE_DELAY };
+	int64_t left;
 
-	while (nanosleep(&left, &left) < 0 && errno == EINTR)
-		continue;
+	while ((left = moment - nio_now()) > 0)
+		poll(NULL, 0, (int)left);
 }
 
 /*
  * A name nobody has is not logged: it may be a password, typed too soon.
  */
 static void refuse(struct session *s, const struct au_user *user,
-    enum au_result r)
+    enum au_result r, int64_t start)
 {
 	char buf[SAFE_NAME + 32];
 	struct str t;
@@ -49,7 +49,7 @@ static void refuse(struct session *s, const struct au_user *user,
 	}
 	session_log(s, LG_NOTICE, t.p, au_reason(r));
 	(void)nio_flush(&s->io);
-	pause_after_failure();
+	wait_until(start + FAILURE_DELAY);
 	reply_end(s, "[AUTH] login incorrect", "login failed");
 }
 
@@ -57,6 +57,7 @@ static void cannot_become(struct session *s, const char *what, int e)
 {
 	char why[ERR_TEXT];
 
+	s->status = EXIT_TEMPORARY;
 	session_log(s, LG_ERR, what, err_text(e, why));
 	reply_end(s, "[SYS/PERM] cannot open maildrop", "no maildrop");
 }
@@ -78,11 +79,22 @@ static void log_in(struct session *s, const struct au_user *user)
 		session_enter(s);
 }
 
+/* The user database is in no state to tell. */
+static void give_up(struct session *s, const char *what, const char *why,
+    const char *reply)
+{
+	s->status = EXIT_TEMPORARY;
+	session_log(s, LG_ERR, what, why);
+	reply_end(s, reply, "login failed");
+}
+
 void login_pass(struct session *s, const char *pass)
 {
+	int64_t start = nio_now();
+	char why[ERR_TEXT];
 	struct au_user user;
 	enum au_result r;
-	char why[ERR_TEXT];
+	int e;
 
 	if (!s->user_given) {
 		reply_err(s, "USER first");
@@ -90,17 +102,16 @@ void login_pass(struct session *s, const char *pass)
 	}
 	r = au_check(s->conf->users_file, s->user, pass,
 	    s->conf->lowest_uid, &user);
-	if (r == AU_OK) {
+	e = errno;
+	session_forget(s);
+	if (r == AU_OK)
 		log_in(s, &user);
-	} else if (r == AU_TROUBLE) {
-		session_log(s, LG_ERR, au_reason(r), err_text(errno, why));
-		reply_end(s, "[SYS/TEMP] login is not possible now",
-		    "login failed");
-	} else if (r == AU_ENTRY) {
-		session_log(s, LG_ERR, user.name, au_reason(r));
-		reply_end(s, "[SYS/PERM] login is not possible",
-		    "login failed");
-	} else {
-		refuse(s, &user, r);
-	}
+	else if (r == AU_TROUBLE)
+		give_up(s, au_reason(r), err_text(e, why),
+		    "[SYS/TEMP] login is not possible now");
+	else if (r == AU_ENTRY)
+		give_up(s, user.name, au_reason(r),
+		    "[SYS/PERM] login is not possible");
+	else
+		refuse(s, &user, r, start);
 }

@@ -76,8 +76,8 @@ int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st);
 
 /*
  * The UPDATE state: removes what is marked and, with `see`, moves the rest
- * of new/ to cur/; finishes whatever signals come.  The number of marked
- * messages that could not be removed.
+ * of new/ to cur/; SIGTERM, SIGINT and SIGHUP wait.  The number of marked
+ * messages that could not be removed, which count as left from now on.
  */
 size_t drop_update(struct drop *d, bool see);
 
@@ -90,7 +90,10 @@ struct session {
 	unsigned char state;	/* P3_AUTHORIZATION or P3_TRANSACTION */
 	unsigned bad;		/* commands answered with -ERR in a row */
 	const char *end;	/* why it is over; null: it goes on */
+	int status;		/* for exit(2) */
 	bool user_given;	/* the last command was a USER */
+	bool updated;		/* the UPDATE state was entered */
+	char line[P3_LINE];
 	char user[P3_LINE];
 	char host[SAFE_NAME];
 	char name[SAFE_NAME];	/* of the user, for the log */
@@ -98,6 +101,8 @@ struct session {
 };
 
 void session_run(struct session *s);
+/* Wipes what was read so far: a password may have passed through. */
+void session_forget(struct session *s);
 
 /* One reply; -ERR texts start with their response code, if any. */
 void reply_ok(struct session *s);
@@ -115,16 +120,18 @@ void session_enter(struct session *s);
 /* ---- login.c: AUTHORIZATION ---- */
 
 void login_user(struct session *s, const char *name);
+/* Forgets the password, which is part of the line, as soon as it can. */
 void login_pass(struct session *s, const char *pass);
 
 /* ---- listen.c: the listener of -l and of systemd ---- */
 
 /*
- * Accepts connections for ever.  Returns in a child, with the connection
- * as descriptors 0 and 1 and true; or, when stopped by SIGTERM or unable
- * to listen, in the parent with false and *status set.
+ * Accepts connections for ever.  Returns true in a child, with the
+ * connection as descriptors 0 and 1, and *from who it is; or, when stopped
+ * by SIGTERM or unable to listen, false in the parent with *status set.
  */
-bool listen_run(const struct conf *c, struct lg *lg, int *status);
+bool listen_run(const struct conf *c, struct lg *lg, int *status,
+    struct nio_addr *from);
 /* Sockets from systemd (sd_listen_fds(3)) wait for us: sockets.c. */
 bool listen_inherited(void);
 

@@ -8,14 +8,20 @@
 #include "base.h"
 #include "mdpop3d.h"
 #include "message.h"
-#include "users.h"
 
 /* Commands in a row that may fail, by state, before we hang up. */
 enum { BAD_BEFORE_LOGIN = 3, BAD_AFTER_LOGIN = 20 };
 
+#define NOT_REMOVED "some deleted messages not removed"
+
+void session_forget(struct session *s)
+{
+	wipe(s->line, sizeof s->line);
+	nio_forget(&s->io);
+}
+
 void reply_ok(struct session *s)
 {
-	s->bad = 0;
 	nio_puts(&s->io, "+OK\r\n");
 }
 
@@ -88,10 +94,8 @@ static void list(struct session *s, const struct p3_line *c, bool uidl)
 	if (c->args) {
 		const struct md_ent *m = pick(s, c->arg[0]);
 
-		if (m) {
-			s->bad = 0;
+		if (m)
 			put_entry(s, "+OK ", m, uidl);
-		}
 		return;
 	}
 	reply_ok(s);
@@ -175,21 +179,26 @@ static void dele(struct session *s, const struct p3_line *c)
 	}
 }
 
+/* Into the UPDATE state; whether all went well. */
+static bool update(struct session *s)
+{
+	size_t failed = drop_update(&s->drop, !s->conf->keep_new);
+
+	s->updated = true;
+	if (failed)
+		session_log(s, LG_ERR, NOT_REMOVED, NULL);
+	return failed == 0;
+}
+
 static void quit(struct session *s)
 {
-	size_t failed = 0;
-
 	s->end = "quit";
 	/* A client that pipelines gets its messages before they go. */
 	(void)nio_flush(&s->io);
-	if (s->state == P3_TRANSACTION)
-		failed = drop_update(&s->drop, !s->conf->keep_new);
-	if (failed == 0) {
+	if (s->state != P3_TRANSACTION || update(s))
 		reply_ok(s);
-		return;
-	}
-	session_log(s, LG_ERR, "some deleted messages not removed", NULL);
-	reply_err(s, "[SYS/TEMP] some deleted messages not removed");
+	else
+		reply_err(s, "[SYS/TEMP] " NOT_REMOVED);
 }
 
 static void capa(struct session *s)
@@ -233,7 +242,6 @@ static void obey(struct session *s, const struct p3_line *c)
 		reply_ok(s);
 		break;
 	case P3_STAT:
-		s->bad = 0;
 		put_line(s, "+OK ", s->drop.left, NULL, s->drop.left_octets);
 		break;
 	case P3_TOP:
@@ -283,14 +291,15 @@ static void log_line(struct session *s, const char *line, size_t len)
 	session_log(s, LG_DEBUG, "command", safe.p);
 }
 
-static void command(struct session *s, char *line, size_t len)
+static void command(struct session *s, size_t len)
 {
 	struct p3_line c;
+	unsigned before = s->bad;
 	int e;
 
 	if (ENABLE_FEATURE_MDPOP3D_DEBUG && s->conf->debug)
-		log_line(s, line, len);
-	e = p3_parse(&c, line, len);
+		log_line(s, s->line, len);
+	e = p3_parse(&c, s->line, len);
 	if (e == P3_EARGS)
 		reply_err(s, "wrong arguments");
 	else if (e)
@@ -301,11 +310,17 @@ static void command(struct session *s, char *line, size_t len)
 		obey(s, &c);
 	if (e || c.verb != P3_USER)
 		s->user_given = false;
-	if (s->state == P3_AUTHORIZATION || (e == 0 && c.verb == P3_PASS)) {
-		/* Where passwords pass through. */
-		us_wipe(line, len);
-		us_wipe(s->io.ibuf, s->io.ipos);
-	}
+	if (s->bad == before)
+		s->bad = 0;
+}
+
+/* What came is not shown: before login it may be a password, gone astray. */
+static void refuse_long_line(struct session *s)
+{
+	if (ENABLE_FEATURE_MDPOP3D_DEBUG && s->conf->debug)
+		session_log(s, LG_DEBUG, "command", "<line too long>");
+	s->user_given = false;
+	reply_err(s, "line too long");
 }
 
 static void too_bad(struct session *s)
@@ -322,33 +337,31 @@ static void lost(struct session *s, int how)
 {
 	s->end = how == NIO_TIMEOUT ? "timeout" :
 	    how == NIO_EOF ? "disconnected" : "connection lost";
-	if (s->conf->commit && s->state == P3_TRANSACTION &&
-	    drop_update(&s->drop, !s->conf->keep_new))
-		session_log(s, LG_ERR, "some deleted messages not removed",
-		    NULL);
+	if (s->conf->commit && s->state == P3_TRANSACTION)
+		(void)update(s);
 }
 
 static void serve(struct session *s)
 {
-	char line[P3_LINE];
 	size_t len = 0;
 
 	while (!s->end) {
-		int e = nio_line(&s->io, line, sizeof line, &len);
+		bool secret = ENABLE_FEATURE_MDPOP3D_AUTH &&
+		    s->state == P3_AUTHORIZATION;
+		int e = nio_line(&s->io, s->line, sizeof s->line, &len);
 
-		if (e == NIO_LONG) {
-			s->user_given = false;
-			reply_err(s, "line too long");
-		} else if (e == 0) {
-			command(s, line, len);
-		} else {
+		if (e == NIO_LONG)
+			refuse_long_line(s);
+		else if (e == 0)
+			command(s, len);
+		else
 			lost(s, e);
-		}
+		if (secret)
+			session_forget(s);
 		if (!s->end && s->io.failed)
 			lost(s, s->io.failed);
 		too_bad(s);
 	}
-	us_wipe(line, sizeof line);
 }
 
 static void put_count(struct str *t, size_t messages, uint64_t octets,
@@ -384,6 +397,7 @@ static void open_failed(struct session *s, int e)
 		reply_end(s, "[IN-USE] maildrop is in use", "in use");
 		return;
 	}
+	s->status = EXIT_TEMPORARY;
 	session_log(s, LG_ERR, dir, err_text(-e, why));
 	if (e == -ENOENT || e == -ENOTDIR || e == -ELOOP || e == -EACCES)
 		reply_end(s, "[SYS/PERM] no maildrop", "no maildrop");
@@ -422,6 +436,8 @@ void session_run(struct session *s)
 		reply_ok(s);
 	serve(s);
 	(void)nio_flush(&s->io);
+	if (!s->updated)
+		drop_unmark_all(&s->drop);
 	if (!s->conf->quiet)
 		log_end(s);
 }

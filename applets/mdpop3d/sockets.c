@@ -40,7 +40,9 @@ static void complain(struct lg *lg, const char *what, int e)
 	char why[ERR_TEXT];
 
 	lg_say(lg, LG_ERR, what, ": ", e == EINVAL ? "not [ADDR:]PORT" :
-	    err_text(e, why), (char *)NULL);
+	    e == EADDRINUSE ? "Address in use" :
+	    e == EADDRNOTAVAIL ? "No such address" : err_text(e, why),
+	    (char *)NULL);
 }
 
 static void report_socket(struct lg *lg, int fd)
@@ -126,13 +128,15 @@ static int listen_any(struct sockets *s, uint16_t port)
 {
 	struct in6_addr any6 = IN6ADDR_ANY_INIT, lo6 = IN6ADDR_LOOPBACK_INIT;
 	struct in_addr a4 = { .s_addr = htonl(INADDR_ANY) };
-	int e4, e6, why4;
+	int e4, why4, e6;
 
 	if (s->conf->preauth)
 		a4.s_addr = htonl(INADDR_LOOPBACK);
 	e4 = listen4(s, a4, port);
 	why4 = errno;
 	e6 = listen6(s, s->conf->preauth ? lo6 : any6, port);
+	if (e6 < 0 && errno == EADDRINUSE)
+		return -1;
 	if (e4 < 0)
 		errno = why4;
 	return e4 < 0 && (e6 < 0 || why4 == EADDRINUSE) ? -1 : 0;

@@ -32,6 +32,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 
 # No client needs longer, but a loaded machine may.
 LIMIT = 120 if config("SANITIZE") else 60
+MANY_LIMIT = 5 * LIMIT      # for 10 000 messages
 
 
 scratch()   # its parent is made here, not in two threads at a time
@@ -113,7 +114,7 @@ def logged_quit(what, server):
        what + ": the session ended with QUIT", server.log())
 
 
-def run(argv, limit=None, env=None, user=None, cwd=None, text=None):
+def run(argv, limit=None, env=None, user=None, cwd=None):
     """Runs a client in a process group of its own; (status, output).
 
     When it does not end in time it is killed and the test fails.

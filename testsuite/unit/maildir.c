@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -83,11 +85,11 @@ static void names(void)
 	ok(n.sec == 0 && n.odd && n.base == 10, "other names");
 	md_name_parse(&n, "");
 	ok(n.base == 0 && n.info == 0, "no name at all");
-	ok(md_name_when("5.M7.h", 6) == (5 << 20 | 7), "the sort key");
-	ok(md_name_when("5.P7M3.h", 8) == (5 << 20 | 3), "M anywhere in it");
-	ok(md_name_when("5.P7.M3", 7) == 5 << 20, "but not in the host");
-	ok(md_name_when("5.PM.hM9", 8) == 5 << 20, "nor where M is a letter");
-	ok(md_name_when("99999999999999999.x", 19) == UINT64_MAX,
+	ok(md_name_when("5.M7.h") == (5 << 20 | 7), "the sort key");
+	ok(md_name_when("5.P7M3.h") == (5 << 20 | 3), "M anywhere in it");
+	ok(md_name_when("5.P7.M3") == 5 << 20, "but not in the host");
+	ok(md_name_when("5.PM.hM9") == 5 << 20, "nor where M is a letter");
+	ok(md_name_when("99999999999999999.x") == UINT64_MAX,
 	    "absurd times sort last");
 }
 
@@ -153,12 +155,23 @@ static void merging(void)
 	file("cur/3.x:2,");
 	ok(link("cur/3.x:2,", "cur/3.x:2,S") == 0, "two flags");
 	ok(md_scan(&md, &l) == 0, "scanned");
-	is_text(listing(&l), "cur/1.moved:2,S cur/2.twin:2, new/2.twin "
+	is_text(listing(&l), "cur/1.moved:2,S new/2.twin cur/2.twin:2, "
 	    "cur/3.x:2, ", "C71 one inode is one message, two are two");
-	ok(l.e[0].mark == MD_LINKED && l.e[3].mark == MD_LINKED,
-	    "further names are noted");
-	ok(l.e[1].mark == MD_STRICT && l.e[2].mark == (MD_STRICT | MD_TWIN),
-	    "twins are noted");
+	ok(!l.e[0].mark && l.e[1].mark == MD_TWIN && l.e[2].mark == MD_TWIN,
+	    "twins are noted, both");
+	ok(md_remove(&md, &l.e[0]) == 1, "a further name is told of");
+	ok(md_refresh(&md, &l) == 0 && l.e[0].sub == MD_NEW &&
+	    md_remove(&md, &l.e[0]) == 0, "and found, and was the last");
+	rename("new/2.twin", "cur/2.twin:2,S");
+	rename("cur/2.twin:2,", "new/2.twin");
+	ok(md_remove(&md, &l.e[1]) == -ENOENT && there("new/2.twin"),
+	    "a name another message has taken is not removed");
+	ok(md_refresh(&md, &l) == 0 &&
+	    strcmp(l.e[1].name, "2.twin:2,S") == 0 &&
+	    strcmp(l.e[2].name, "2.twin") == 0, "twins are told apart");
+	unlink("new/2.twin");
+	ok(md_refresh(&md, &l) == 0 && l.e[2].mark == (MD_TWIN | MD_GONE) &&
+	    !(l.e[1].mark & MD_GONE), "one gone is not the other");
 	md_list_free(&l);
 	leave();
 }
@@ -181,13 +194,15 @@ static void refreshing(void)
 	unlink("cur/4.d:2,");
 	ok(md_refresh(&md, &l) == 0, "refreshed");
 	is_text(listing(&l), "cur/1.a:2,S new/2.b(gone) cur/3.c:2,FRS "
-	    "cur/4.d:2,(gone) new/4.d ",
+	    "new/4.d cur/4.d:2,(gone) ",
 	    "C53 C86 names are new, numbers old, no twin for the other");
 	file("cur/3.other");
 	rename("cur/3.other", "cur/3.c:2,FRS");
-	rename("cur/3.c:2,FRS", "cur/3.c:2,");
-	ok(md_refresh(&md, &l) == 0 && strcmp(l.e[2].name, "3.c:2,") == 0 &&
-	    !(l.e[2].mark & MD_GONE), "a rewritten message keeps its place");
+	ok(md_refresh(&md, &l) == 0 &&
+	    l.e[2].mark == (MD_GONE | MD_REPLACED), "another file of the "
+	    "name is not this message");
+	ok(md_remove(&md, &l.e[2]) == -ENOENT && there("cur/3.c:2,FRS"),
+	    "nor removed for it");
 	md_list_free(&l);
 	leave();
 }
@@ -280,6 +295,65 @@ static void delivering(void)
 	leave();
 }
 
+/*
+ * A message that moves while it is looked for is never missed when it can
+ * be seen only to move on: from new/ to cur/, or to other flags.
+ */
+static void moving_target(void)
+{
+	char path[64];
+	struct md_list l;
+	size_t missed = 0, scans = 0;
+	pid_t pid;
+
+	fresh();
+	for (int i = 0; i < 2000; i++) {
+		snprintf(path, sizeof path, "cur/%d.padding.host:2,", i);
+		file(path);
+	}
+	file("cur/5000.x:2,");
+	pid = fork();
+	while (pid == 0) {
+		rename("cur/5000.x:2,", "cur/5000.x:2,S");
+		rename("cur/5000.x:2,S", "cur/5000.x:2,");
+	}
+	for (; scans < 300; scans++) {
+		if (md_scan(&md, &l) == 0)
+			missed += l.n != 2001;
+		md_list_free(&l);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ok(missed == 0, "no rename hides a message, in %zu scans", scans);
+	leave();
+}
+
+/* new/ before cur/: what moves in between is seen twice, not never. */
+static void new_first(void)
+{
+	size_t missed = 0, scans = 0;
+	struct md_list l;
+
+	fresh();
+	for (; scans < 300; scans++) {
+		pid_t pid;
+
+		file("new/500.x");
+		pid = fork();
+		if (pid == 0) {
+			rename("new/500.x", "cur/500.x:2,");
+			_exit(0);
+		}
+		if (md_scan(&md, &l) == 0)
+			missed += l.n != 1;
+		md_list_free(&l);
+		waitpid(pid, NULL, 0);
+		unlink("cur/500.x:2,");
+	}
+	ok(missed == 0, "no move hides a message, in %zu scans", scans);
+	leave();
+}
+
 static void many(void)
 {
 	struct md_list l;
@@ -305,6 +379,7 @@ int main(void)
 	char dir[] = "/tmp/popbox-unit-XXXXXX";
 	char command[64];
 
+	alarm(120);	/* an open that hangs is a failure, too */
 	if (!mkdtemp(dir) || chdir(dir) < 0)
 		return 1;
 	names();
@@ -316,6 +391,8 @@ int main(void)
 	opening();
 	delivering();
 	many();
+	moving_target();
+	new_first();
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	ok(chdir("/") == 0 && system(command) == 0, "cleaned up");
 	return done();

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -88,6 +89,76 @@ static void output(void)
 	close(c.in);
 }
 
+/* A peer that takes a little now and then is slow, but there. */
+static void slow_peer(void)
+{
+	char big[16384];
+	pid_t pid;
+
+	connection(300);
+	memset(big, 'x', sizeof big);
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 40; i++) {
+			usleep(100000);
+			(void)!read(peer, big, 12000);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 25 && !c.failed; i++)
+		nio_put(&c, big, sizeof big);
+	ok(!c.failed, "C111 progress is activity, however slow");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	hang_up();
+}
+
+/* The clock of a line starts when all is sent, not while a peer reads. */
+static void late_start(void)
+{
+	char big[16384];
+	pid_t pid;
+
+	connection(400);
+	memset(big, 'x', sizeof big);
+	while (send(c.out, big, sizeof big, MSG_DONTWAIT) > 0)
+		continue;
+	nio_puts(&c, "reply");
+	pid = fork();
+	if (pid == 0) {
+		usleep(250000);
+		while (recv(peer, big, sizeof big, MSG_DONTWAIT) > 0)
+			continue;
+		usleep(250000);
+		(void)!write(peer, "next\n", 5);
+		_exit(0);
+	}
+	ok(line_is("next"), "C111 the time to read a reply does not count");
+	waitpid(pid, NULL, 0);
+	hang_up();
+}
+
+static void forgetting(void)
+{
+	int left = 0;
+
+	connection(200);
+	(void)!write(peer, "PASS secret", 11);
+	ok(recv(c.in, NULL, 0, MSG_PEEK) >= 0, "half a line is there");
+	if (fork() == 0) {
+		usleep(50000);
+		(void)!write(peer, "\r\n", 2);
+		_exit(0);
+	}
+	ok(line_is("PASS secret"), "a password in two segments");
+	wait(NULL);
+	nio_forget(&c);
+	for (size_t i = 0; i < sizeof c.ibuf; i++)
+		left += c.ibuf[i] != 0;
+	ok(left == 0, "nothing of it is left");
+	hang_up();
+}
+
 static void deadline(void)
 {
 	char line[16];
@@ -144,6 +215,9 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	lines();
 	output();
+	slow_peer();
+	late_start();
+	forgetting();
 	deadline();
 	addresses();
 	return done();
