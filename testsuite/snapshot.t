@@ -361,7 +361,7 @@ def unknown_types():
         ln -s 2.y:2, cur/3.link; mkfifo cur/4.fifo
         exec "$@" """ % (top, top, top)
     with start("-a", "-e", "-m", top + "/at", wrap=[
-            "unshare", "-m", "sh", "-c", script, "sh"]) as c:
+            *private_mounts(), "sh", "-c", script, "sh"]) as c:
         first = c.line()
         if first == b"" and c.server.wait() == 77:
             raise Skip("no loop mounts")

@@ -8,6 +8,7 @@ import os
 import threading
 
 from maildir import Maildir, scratch
+from tap import private_mounts
 
 # The answer to every login that fails for a reason of the client's.
 REFUSED = b"-ERR [AUTH] login incorrect\r\n"
@@ -102,7 +103,7 @@ def with_files(files, extra=""):
     for target, source in files.items():
         script.append("mount --bind '%s' '%s'" % (source, target))
     script += [extra, 'exec "$@"']
-    return ["unshare", "-m", "sh", "-c", "\n".join(script), "sh"]
+    return [*private_mounts(), "sh", "-c", "\n".join(script), "sh"]
 
 
 class SystemUsers:

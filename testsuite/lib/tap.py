@@ -9,9 +9,11 @@ once; end such a script with done().
 """
 
 import atexit
+import functools
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -110,6 +112,23 @@ def skip_all(why):
     print("1..0 # SKIP " + why)
     sys.stdout.flush()
     os._exit(0)
+
+
+@functools.lru_cache(None)
+def _can_unshare():
+    return subprocess.run(["unshare", "-m", "true"], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def private_mounts():
+    """The start of a command whose mounts nobody else sees."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    if not _can_unshare() and not os.environ.get("CI"):
+        # A chroot into a folder: its root is no mount of its own, so it
+        # cannot be made private, and mounts would show outside.
+        raise Skip("needs mounts of its own: / is not a mount point")
+    return ["unshare", "-m"]
 
 
 def cleanup(call, *args):
