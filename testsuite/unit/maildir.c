@@ -143,8 +143,19 @@ static void order(void)
 	leave();
 }
 
+/* The entry of a name, which may stand anywhere among its twins. */
+static struct md_ent *entry(const struct md_list *l, int sub,
+    const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->e[i].sub == sub && strcmp(l->e[i].name, name) == 0)
+			return &l->e[i];
+	return NULL;
+}
+
 static void merging(void)
 {
+	struct md_ent *linked, *a, *b;
 	struct md_list l;
 
 	fresh();
@@ -154,30 +165,34 @@ static void merging(void)
 	file("cur/2.twin:2,");
 	file("cur/3.x:2,");
 	ok(link("cur/3.x:2,", "cur/3.x:2,S") == 0, "two flags");
-	ok(md_scan(&md, &l) == 0, "scanned");
-	is_text(listing(&l), "cur/1.moved:2,S new/2.twin cur/2.twin:2, "
-	    "cur/3.x:2, ", "C71 one inode is one message, two are two");
-	ok(!l.e[0].mark && l.e[1].mark == MD_TWIN && l.e[2].mark == MD_TWIN,
-	    "twins are noted, both");
-	ok(md_remove(&md, &l.e[0]) == 1, "a further name is told of");
-	ok(md_refresh(&md, &l) == 0 && l.e[0].sub == MD_NEW &&
-	    md_remove(&md, &l.e[0]) == 0, "and found, and was the last");
+	ok(md_scan(&md, &l) == 0 && l.n == 4, "C71 one file is one message");
+	linked = entry(&l, MD_CUR, "1.moved:2,S");
+	ok(linked && !linked->mark, "C71 the one in cur/, where it moves to");
+	ok(entry(&l, MD_CUR, "3.x:2,"), "C71 the first of two flags");
+	a = entry(&l, MD_NEW, "2.twin");
+	b = entry(&l, MD_CUR, "2.twin:2,");
+	ok(a && b && a->mark == MD_TWIN && b->mark == MD_TWIN,
+	    "C71 two files are two, and both noted");
+	ok((a < b) == (a->ino < b->ino), "C54 in the order of their inodes");
+	ok(md_remove(&md, linked) == 1, "a further name is told of");
+	ok(md_refresh(&md, &l) == 0 && linked->sub == MD_NEW &&
+	    md_remove(&md, linked) == 0, "and found, and was the last");
 	rename("new/2.twin", "cur/2.twin:2,S");
 	rename("cur/2.twin:2,", "new/2.twin");
-	ok(md_remove(&md, &l.e[1]) == -ENOENT && there("new/2.twin"),
+	ok(md_remove(&md, a) == -ENOENT && there("new/2.twin"),
 	    "a name another message has taken is not removed");
-	ok(md_refresh(&md, &l) == 0 &&
-	    strcmp(l.e[1].name, "2.twin:2,S") == 0 &&
-	    strcmp(l.e[2].name, "2.twin") == 0, "twins are told apart");
+	ok(md_refresh(&md, &l) == 0 && strcmp(a->name, "2.twin:2,S") == 0 &&
+	    strcmp(b->name, "2.twin") == 0, "twins are told apart");
 	unlink("new/2.twin");
-	ok(md_refresh(&md, &l) == 0 && l.e[2].mark == (MD_TWIN | MD_GONE) &&
-	    !(l.e[1].mark & MD_GONE), "one gone is not the other");
+	ok(md_refresh(&md, &l) == 0 && b->mark == (MD_TWIN | MD_GONE) &&
+	    !(a->mark & MD_GONE), "one gone is not the other");
 	md_list_free(&l);
 	leave();
 }
 
 static void refreshing(void)
 {
+	struct md_ent *kept, *gone;
 	struct md_list l;
 
 	fresh();
@@ -187,15 +202,19 @@ static void refreshing(void)
 	file("new/4.d");
 	file("cur/4.d:2,");
 	ok(md_scan(&md, &l) == 0 && l.n == 5, "scanned");
+	kept = entry(&l, MD_NEW, "4.d");
+	gone = entry(&l, MD_CUR, "4.d:2,");
 	rename("new/1.a", "cur/1.a:2,S");
 	unlink("new/2.b");
 	rename("cur/3.c:2,", "cur/3.c:2,FRS");
 	file("new/0.later");
 	unlink("cur/4.d:2,");
-	ok(md_refresh(&md, &l) == 0, "refreshed");
-	is_text(listing(&l), "cur/1.a:2,S new/2.b(gone) cur/3.c:2,FRS "
-	    "new/4.d cur/4.d:2,(gone) ",
-	    "C53 C86 names are new, numbers old, no twin for the other");
+	ok(md_refresh(&md, &l) == 0 && l.n == 5, "C53 refreshed");
+	ok(entry(&l, MD_CUR, "1.a:2,S") == &l.e[0] &&
+	    entry(&l, MD_CUR, "3.c:2,FRS") == &l.e[2],
+	    "C86 names are new, numbers are not");
+	ok((l.e[1].mark & MD_GONE) && (gone->mark & MD_GONE) &&
+	    !(kept->mark & MD_GONE), "no twin is taken for the other");
 	file("cur/3.other");
 	rename("cur/3.other", "cur/3.c:2,FRS");
 	ok(md_refresh(&md, &l) == 0 &&
