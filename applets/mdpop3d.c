@@ -10,6 +10,7 @@
  * root: applets/mdpop3d.c
  * root: applets/mdpop3d/listen.c
  * root: applets/mdpop3d/login.c
+ * root: applets/mdpop3d/reply.c
  * root: applets/mdpop3d/session.c
  * root: applets/mdpop3d/sockets.c
  * root: libmd/auth.c
@@ -135,7 +136,8 @@ static struct session session;
  */
 static bool stderr_is_client(void)
 {
-	return fd_same(STDOUT_FILENO, STDERR_FILENO) && !fd_is_terminal(STDERR_FILENO);
+	return fd_same(STDOUT_FILENO, STDERR_FILENO) &&
+	    !fd_is_terminal(STDERR_FILENO);
 }
 
 static bool stdin_is_socket(void)

@@ -63,7 +63,7 @@ static void cannot_become(struct session *s, const char *what, int e)
 }
 
 /* From here on nothing of root is left, and nothing of root is needed. */
-static void log_in(struct session *s, const struct au_user *user)
+static bool become(struct session *s, const struct au_user *user)
 {
 	struct str t;
 	int e;
@@ -75,8 +75,7 @@ static void log_in(struct session *s, const struct au_user *user)
 		cannot_become(s, "cannot become the user", -e);
 	else if (chdir(user->home) < 0)
 		cannot_become(s, user->home, errno);
-	else
-		session_enter(s);
+	return !s->end;
 }
 
 /* The user database is in no state to tell. */
@@ -88,7 +87,7 @@ static void give_up(struct session *s, const char *what, const char *why,
 	reply_end(s, reply, "login failed");
 }
 
-void login_pass(struct session *s, const char *pass)
+bool login_pass(struct session *s, const char *pass)
 {
 	int64_t start = nio_now();
 	char why[ERR_TEXT];
@@ -98,15 +97,15 @@ void login_pass(struct session *s, const char *pass)
 
 	if (!s->user_given) {
 		reply_err(s, "USER first");
-		return;
+		return false;
 	}
 	r = au_check(s->conf->users_file, s->user, pass,
 	    s->conf->lowest_uid, &user);
 	e = errno;
 	session_forget(s);
 	if (r == AU_OK)
-		log_in(s, &user);
-	else if (r == AU_TROUBLE)
+		return become(s, &user);
+	if (r == AU_TROUBLE)
 		give_up(s, au_reason(r), err_text(e, why),
 		    "[SYS/TEMP] login is not possible now");
 	else if (r == AU_ENTRY)
@@ -114,4 +113,5 @@ void login_pass(struct session *s, const char *pass)
 		    "[SYS/PERM] login is not possible");
 	else
 		refuse(s, &user, r, start);
+	return false;
 }

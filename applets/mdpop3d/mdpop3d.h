@@ -81,7 +81,7 @@ int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st);
  */
 size_t drop_update(struct drop *d, bool see);
 
-/* ---- session.c: one client, from greeting to farewell ---- */
+/* ---- one client, from greeting to farewell ---- */
 
 struct session {
 	const struct conf *conf;
@@ -100,9 +100,10 @@ struct session {
 	struct drop drop;
 };
 
+/* session.c: the states and commands. */
 void session_run(struct session *s);
-/* Wipes what was read so far: a password may have passed through. */
-void session_forget(struct session *s);
+
+/* ---- reply.c: what a session says ---- */
 
 /* One reply; -ERR texts start with their response code, if any. */
 void reply_ok(struct session *s);
@@ -114,14 +115,18 @@ void reply_end(struct session *s, const char *text, const char *why);
 void session_log(struct session *s, int level, const char *what,
     const char *reason);
 
-/* Into TRANSACTION; on failure replies and ends.  errno's text is logged. */
-void session_enter(struct session *s);
+/* Wipes what was read so far: a password may have passed through. */
+void session_forget(struct session *s);
 
 /* ---- login.c: AUTHORIZATION ---- */
 
 void login_user(struct session *s, const char *name);
-/* Forgets the password, which is part of the line, as soon as it can. */
-void login_pass(struct session *s, const char *pass);
+/*
+ * True: this process now is the user, in the home directory, and the reply
+ * is still to be given.  Forgets the password, which is part of the line,
+ * as soon as it can.
+ */
+bool login_pass(struct session *s, const char *pass);
 
 /* ---- listen.c: the listener of -l and of systemd ---- */
 

@@ -14,38 +14,6 @@ enum { BAD_BEFORE_LOGIN = 3, BAD_AFTER_LOGIN = 20 };
 
 #define NOT_REMOVED "some deleted messages not removed"
 
-void session_forget(struct session *s)
-{
-	wipe(s->line, sizeof s->line);
-	nio_forget(&s->io);
-}
-
-void reply_ok(struct session *s)
-{
-	nio_puts(&s->io, "+OK\r\n");
-}
-
-void reply_err(struct session *s, const char *text)
-{
-	s->bad++;
-	nio_puts(&s->io, "-ERR ");
-	nio_puts(&s->io, text);
-	nio_puts(&s->io, "\r\n");
-}
-
-void reply_end(struct session *s, const char *text, const char *why)
-{
-	reply_err(s, text);
-	s->end = why;
-}
-
-void session_log(struct session *s, int level, const char *what,
-    const char *reason)
-{
-	lg_say(&s->log, level, "[", s->host, "][", s->name, "] ", what,
-	    reason ? ": " : NULL, reason, (char *)NULL);
-}
-
 /* "+OK" and numbers or words, as STAT, LIST n and UIDL n have it. */
 static void put_line(struct session *s, const char *start, uint64_t number,
     const char *word, uint64_t size)
@@ -214,6 +182,45 @@ static void capa(struct session *s)
 	nio_puts(&s->io, ".\r\n");
 }
 
+static void open_failed(struct session *s, int e)
+{
+	const char *dir = s->conf->maildir;
+	char why[ERR_TEXT];
+
+	if (e == -EWOULDBLOCK) {
+		session_log(s, LG_NOTICE, "maildrop is in use", NULL);
+		reply_end(s, "[IN-USE] maildrop is in use", "in use");
+		return;
+	}
+	s->status = EXIT_TEMPORARY;
+	session_log(s, LG_ERR, dir, err_text(-e, why));
+	if (e == -ENOENT || e == -ENOTDIR || e == -ELOOP || e == -EACCES)
+		reply_end(s, "[SYS/PERM] no maildrop", "no maildrop");
+	else
+		reply_end(s, "[SYS/TEMP] cannot open maildrop", "no maildrop");
+}
+
+static void enter(struct session *s)
+{
+	struct drop *d = &s->drop;
+	char number[24];
+	struct str t;
+	int e = drop_open(d, s->conf->maildir, !s->conf->fast_sizes);
+
+	if (e) {
+		open_failed(s, e);
+		return;
+	}
+	if (d->skipped) {
+		str_init(&t, number, sizeof number);
+		str_u64(&t, d->skipped);
+		session_log(s, LG_WARNING, "unreadable files left out", t.p);
+	}
+	s->io.deadline = 0;
+	s->state = P3_TRANSACTION;
+	reply_ok(s);
+}
+
 static void obey(struct session *s, const struct p3_line *c)
 {
 	switch (c->verb) {
@@ -228,8 +235,9 @@ static void obey(struct session *s, const struct p3_line *c)
 		list(s, c, c->verb == P3_UIDL);
 		break;
 	case P3_PASS:
-		if (ENABLE_FEATURE_MDPOP3D_AUTH)
-			login_pass(s, c->arg[0]);
+		if (ENABLE_FEATURE_MDPOP3D_AUTH &&
+		    login_pass(s, c->arg[0]))
+			enter(s);
 		break;
 	case P3_QUIT:
 		quit(s);
@@ -387,51 +395,12 @@ static void log_end(struct session *s)
 	session_log(s, LG_INFO, t.p, NULL);
 }
 
-static void open_failed(struct session *s, int e)
-{
-	const char *dir = s->conf->maildir;
-	char why[ERR_TEXT];
-
-	if (e == -EWOULDBLOCK) {
-		session_log(s, LG_NOTICE, "maildrop is in use", NULL);
-		reply_end(s, "[IN-USE] maildrop is in use", "in use");
-		return;
-	}
-	s->status = EXIT_TEMPORARY;
-	session_log(s, LG_ERR, dir, err_text(-e, why));
-	if (e == -ENOENT || e == -ENOTDIR || e == -ELOOP || e == -EACCES)
-		reply_end(s, "[SYS/PERM] no maildrop", "no maildrop");
-	else
-		reply_end(s, "[SYS/TEMP] cannot open maildrop", "no maildrop");
-}
-
-void session_enter(struct session *s)
-{
-	struct drop *d = &s->drop;
-	char number[24];
-	struct str t;
-	int e = drop_open(d, s->conf->maildir, !s->conf->fast_sizes);
-
-	if (e) {
-		open_failed(s, e);
-		return;
-	}
-	if (d->skipped) {
-		str_init(&t, number, sizeof number);
-		str_u64(&t, d->skipped);
-		session_log(s, LG_WARNING, "unreadable files left out", t.p);
-	}
-	s->io.deadline = 0;
-	s->state = P3_TRANSACTION;
-	reply_ok(s);
-}
-
 void session_run(struct session *s)
 {
 	if (!s->conf->quiet)
 		session_log(s, LG_INFO, "connect", NULL);
 	if (s->conf->preauth)
-		session_enter(s);
+		enter(s);
 	else
 		reply_ok(s);
 	serve(s);
