@@ -172,14 +172,11 @@ static void quit(struct session *s)
 static void capa(struct session *s)
 {
 	reply_ok(s);
-	nio_puts(&s->io, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
-	    "EXPIRE NEVER\r\n");
 	if (!s->conf->preauth)
 		nio_puts(&s->io, "USER\r\nAUTH-RESP-CODE\r\n");
-	if (s->state == P3_TRANSACTION)
-		nio_puts(&s->io, "IMPLEMENTATION popbox-" POPBOX_VERSION
-		    "\r\n");
-	nio_puts(&s->io, ".\r\n");
+	nio_puts(&s->io, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
+	    "EXPIRE NEVER\r\nIMPLEMENTATION popbox-" POPBOX_VERSION
+	    "\r\n.\r\n");
 }
 
 static void open_failed(struct session *s, int e)
