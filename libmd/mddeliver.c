@@ -78,9 +78,9 @@ static int sync_and_close(int fd)
 }
 
 /*
- * The order is what counts (research: a message acknowledged after a rename
- * alone was found in tmp/ only, or empty, after a power cut): bytes, then
- * the name in new/, then new/ itself, and only then the name in tmp/ goes.
+ * The order is what counts: bytes, then the name in new/, then new/ itself,
+ * and only then the name in tmp/ goes.  After a rename alone a power cut
+ * has left messages in tmp/ only, and without fsync empty ones in new/.
  */
 int md_deliver_end(const struct md *md, struct md_delivery *d)
 {

@@ -49,7 +49,10 @@ static bool is_shortage(int e)
 	return e == -EMFILE || e == -ENFILE || e == -ENOMEM;
 }
 
-/* One pass over what is not measured yet; *stale: some were renamed. */
+/*
+ * One pass over what is not measured yet; *stale: some were renamed since,
+ * or another file has come to stand at their name.
+ */
 static int measure_pass(struct drop *d, bool *stale)
 {
 	*stale = false;
@@ -57,6 +60,8 @@ static int measure_pass(struct drop *d, bool *stale)
 		struct md_ent *m = &d->list.e[i];
 		int e;
 
+		if (m->mark & MD_REPLACED)
+			*stale = true;
 		if (m->mark & (MEASURED | FAILED | MD_GONE))
 			continue;
 		e = measure(d, m);
@@ -97,7 +102,7 @@ static int list_messages(struct drop *d)
 		if (e == 0)
 			e = measure_pass(d, &stale);
 	}
-	if (e == 0 && stale)	/* they are there, we cannot get at them */
+	if (e == 0 && stale)	/* something is there that we do not have */
 		e = -EBUSY;
 	if (e == 0)
 		keep_measured(d);
