@@ -30,7 +30,7 @@ static int connect_syslog(void)
 void lg_open(struct lg *lg, const char *ident, bool to_stderr, bool no_stderr)
 {
 	lg->ident = ident;
-	lg->fd = to_stderr ? -1 : connect_syslog();
+	lg->fd = to_stderr && !no_stderr ? -1 : connect_syslog();
 	lg->syslog = lg->fd >= 0;
 	if (!lg->syslog && !no_stderr)
 		lg->fd = STDERR_FILENO;

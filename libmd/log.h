@@ -30,8 +30,8 @@ struct lg {
 
 /*
  * Logs as `ident`, a string that outlives the log.  Without /dev/log, or
- * when asked, lines go to standard error, unless `no_stderr` says that
- * descriptor 2 belongs to a client.
+ * when asked, lines go to standard error, but never when `no_stderr` says
+ * that descriptor 2 belongs to a client.
  */
 void lg_open(struct lg *lg, const char *ident, bool to_stderr,
     bool no_stderr);

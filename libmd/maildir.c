@@ -67,6 +67,11 @@ int md_lock(const struct md *md)
 	return e < 0 && errno == EWOULDBLOCK ? -EWOULDBLOCK : 0;
 }
 
+void md_unlock(const struct md *md)
+{
+	(void)flock(md->root, LOCK_UN);
+}
+
 int md_open_message(const struct md *md, const struct md_ent *m,
     struct stat *st)
 {

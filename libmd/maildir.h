@@ -62,6 +62,7 @@ void md_close(struct md *md);
  * since Maildirs are safe without.
  */
 int md_lock(const struct md *md);
+void md_unlock(const struct md *md);
 
 struct md_ent;
 

@@ -287,6 +287,7 @@ size_t drop_update(struct drop *d, bool see)
 	/* Removed, but not for sure, is not removed. */
 	if (changed && md_sync(&d->md) == -EIO)
 		failed += d->deleted;
+	md_unlock(&d->md);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return failed;
 }

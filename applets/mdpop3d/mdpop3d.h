@@ -76,7 +76,8 @@ int drop_open_message(struct drop *d, struct md_ent *m, struct stat *st);
 
 /*
  * The UPDATE state: removes what is marked and, with `see`, moves the rest
- * of new/ to cur/; SIGTERM, SIGINT and SIGHUP wait.  The number of marked
+ * of new/ to cur/; SIGTERM, SIGINT and SIGHUP wait.  Unlocks: the client
+ * may come back as soon as it has its answer.  The number of marked
  * messages that could not be removed, which count as left from now on.
  */
 size_t drop_update(struct drop *d, bool see);

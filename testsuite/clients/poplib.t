@@ -102,6 +102,21 @@ def delete():
 
 
 @test
+def again():
+    """poplib, the next session at once"""
+    # The answer to QUIT ends the session for the client: who comes back then
+    # must not find the maildrop in use.
+    server = Mailbox(catalogue()[:2]).serve()
+    in_use = 0
+    for _ in range(100):
+        try:
+            connect_to(server).quit()
+        except poplib.error_proto:
+            in_use += 1
+    is_(in_use, 0, "poplib, 100 sessions, each at the end of the last")
+
+
+@test
 def refused():
     """poplib with a wrong password"""
     box = Mailbox(catalogue()[:2])

@@ -35,18 +35,15 @@ LIMIT = 120 if config("SANITIZE") else 60
 MANY_LIMIT = 5 * LIMIT      # for 10 000 messages
 
 
-scratch()   # its parent is made here, not in two threads at a time
-
-
 def strict():
     """In CI a missing program is a failure, elsewhere a reason to skip."""
     return (os.environ.get("CI") == "true" or
             os.environ.get("STRICT", "") not in ("", "0"))
 
 
-def absent(what, package):
+def absent(what, package=None):
     """Ends the test because `what` is not there."""
-    why = "no %s (Debian package %s)" % (what, package)
+    why = "no " + what + (" (Debian package %s)" % package if package else "")
     if strict():
         raise AssertionError(why)
     raise Skip(why)

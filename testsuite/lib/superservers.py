@@ -44,7 +44,7 @@ def need_namespace():
         _namespace = subprocess.run(
             ["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode
     if _namespace != 0:
-        absent("mount namespace", "a privileged container")
+        absent("mount namespace for a /dev/log of our own")
 
 
 class Syslog:
@@ -162,6 +162,10 @@ class Super:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        report = re.search(r"(?s)(ERROR: \w+Sanitizer|runtime error:).*",
+                           self.errors())
+        if report:
+            ok(False, "sanitizer report", report.group(0)[:3000])
 
 
 class Trial:
@@ -195,14 +199,14 @@ class Trial:
 
     def sessions(self):
         """Processes that run this trial's copy of the binary."""
-        ours = self.bin + "/popbox"
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open("/proc/%s/cmdline" % pid, "rb") as file:
                     words = file.read().decode("latin-1").split("\0")
-                if (os.readlink("/proc/%s/exe" % pid) == ours or
-                        ours in words[:2]):
+                words.append(os.readlink("/proc/%s/exe" % pid))
+                # The second word is the program of an interpreter.
+                if self.bin in map(os.path.dirname, words[:2] + words[-1:]):
                     found.append(int(pid))
             except OSError:
                 pass
@@ -361,7 +365,10 @@ class Questions:
         with server.connect() as client:
             converse(what, client, args)
         none_left(what, server, trial)
-        if not self.shared:
+        if self.shared:
+            like(server.log.wait("quit"), r"\[127\.0\.0\.1\]\[\w+\] quit",
+                 what + ": the log goes to syslog, not to the client")
+        else:
             like(server.errors(), r"\[127\.0\.0\.1\]\[\w+\] quit",
                  what + ": the log is on standard error")
             if debug:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tcpsvd of busybox, where it is configured: Debian's has none, so this is no
-# failure in CI either.  BUSYBOX names another binary.
+# tcpsvd and inetd of busybox, where they are configured: Debian's has neither,
+# so this is no failure in CI either.  BUSYBOX names another binary.
 
 import os
 import sys
@@ -11,21 +11,12 @@ from superservers import *
 
 
 BUSYBOX = os.environ.get("BUSYBOX") or shutil.which("busybox")
+APPLETS = subprocess.run(
+    [BUSYBOX, "--list"], capture_output=True, text=True,
+    check=False).stdout.split() if BUSYBOX else []
 
 
-def has_tcpsvd():
-    if not BUSYBOX:
-        return False
-    applets = subprocess.run([BUSYBOX, "--list"], capture_output=True,
-                             text=True).stdout
-    return "tcpsvd" in applets.split()
-
-
-if not has_tcpsvd():
-    skip_all("no busybox with tcpsvd")
-
-
-def start(trial, args, user="root", address="127.0.0.1", options=()):
+def tcpsvd(trial, args, user="root", address="127.0.0.1", options=()):
     port = free_port(address)
     if user != "root":
         options += ("-u", user)
@@ -33,14 +24,32 @@ def start(trial, args, user="root", address="127.0.0.1", options=()):
                   trial.bin + "/popbox", "mdpop3d", *args], address, port)
 
 
-@test
-def environment():
-    """busybox tcpsvd, with and without TCPREMOTEIP"""
-    trial = Trial()
-    # Its TCPREMOTEADDR is ADDRESS:PORT, its TCPREMOTEHOST a name.
-    simple("busybox tcpsvd -E", start, trial, trial.login(), options=("-E",))
+def inetd(trial, args, user="root", address="127.0.0.1"):
+    port = free_port(address)
+    where = "[%s]:%d" if ":" in address else "%s:%d"
+    conf = write(scratch("inetd") + "/inetd.conf", " ".join([
+        where % (address, port), "stream",
+        "tcp6" if ":" in address else "tcp", "nowait", user,
+        trial.bin + "/in.mdpop3d", "mdpop3d", *args]) + "\n")
+    # -R 0: no limit on connections in a minute.
+    return Super([BUSYBOX, "inetd", "-f", "-R", "0", conf], address, port)
 
 
-Questions("busybox tcpsvd", start, shared=False)
+if "tcpsvd" in APPLETS:
+    @test
+    def environment():
+        """busybox tcpsvd without TCPREMOTEIP"""
+        trial = Trial()
+        simple("busybox tcpsvd -E", tcpsvd, trial, trial.login(),
+               options=("-E",))
+
+    Questions("busybox tcpsvd", tcpsvd, shared=False)
+else:
+    skip("busybox tcpsvd", "no busybox with tcpsvd")
+
+if "inetd" in APPLETS:
+    Questions("busybox inetd", inetd)
+else:
+    skip("busybox inetd", "no busybox with inetd")
 
 run_tests(jobs=2)
