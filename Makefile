@@ -24,7 +24,7 @@ DEFCONFIGS := $(sort $(notdir $(wildcard configs/*_defconfig)))
 CONFIG_GOALS := defconfig $(DEFCONFIGS) menuconfig nconfig config oldconfig \
 	olddefconfig silentoldconfig savedefconfig allyesconfig allnoconfig \
 	randconfig
-PLAIN_GOALS := clean mrproper dist help setup FRC
+PLAIN_GOALS := clean mrproper coverage dist help setup FRC
 BUILD_GOALS := all check check-clients check-superservers demo install \
 	install-noclobber uninstall sizes baseline bloatcheck objects unit
 .PHONY: $(CONFIG_GOALS) $(PLAIN_GOALS) $(BUILD_GOALS)
@@ -295,6 +295,8 @@ clean:
 mrproper: clean
 	@rm -f $(KCONFIG_CONFIG) $(KCONFIG_CONFIG).old defconfig
 	@rm -rf $(if $(O),,$(B))
+coverage:
+	@scripts/coverage
 dist:
 	@mkdir -p $(B)
 	@scripts/dist popbox-$(VERSION) $(B)

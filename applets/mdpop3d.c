@@ -167,15 +167,19 @@ static int misuse(const char *what, const char *detail)
 	return EXIT_USAGE;
 }
 
+static int said(int e)
+{
+	return e < 0 ? EXIT_TEMPORARY : EXIT_OK;
+}
+
 static int print_version(void)
 {
-	fd_puts(STDOUT_FILENO, "mdpop3d " POPBOX_VERSION " (popbox)",
+	return said(fd_puts(STDOUT_FILENO, "mdpop3d " POPBOX_VERSION " (popbox)",
 	    ENABLE_FEATURE_MDPOP3D_AUTH ? " auth" : "",
 	    ENABLE_FEATURE_MDPOP3D_USERFILE ? " userfile" : "",
 	    ENABLE_FEATURE_MDPOP3D_LISTEN ? " listen" : "",
 	    ENABLE_FEATURE_MDPOP3D_DEBUG ? " debug" : "",
-	    "\n", (char *)NULL);
-	return EXIT_OK;
+	    "\n", (char *)NULL));
 }
 
 static bool one_of(const char *letters, char c)
@@ -287,10 +291,9 @@ static int parse_options(struct conf *c, char **argv)
 	while (e < 0 && (letter = opt_next(&o)) != 0) {
 		const char name[] = { '-', o.letter, '\0' };
 
-		if (letter == OPT_HELP) {
-			fd_puts(STDOUT_FILENO, mdpop3d_usage, (char *)NULL);
-			return EXIT_OK;
-		}
+		if (letter == OPT_HELP)
+			return said(fd_puts(STDOUT_FILENO, mdpop3d_usage,
+			    (char *)NULL));
 		if (letter == 'V' || letter == OPT_VERSION)
 			return print_version();
 		if (letter == OPT_UNKNOWN)

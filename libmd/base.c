@@ -201,7 +201,7 @@ const char *err_text(int e, char buf[ERR_TEXT])
 {
 	static const struct {
 		unsigned char number;
-		char text[22];
+		char text[20];
 	} known[] = {
 		{ EACCES, "Permission denied" },
 		{ EIO, "I/O error" },
@@ -211,7 +211,7 @@ const char *err_text(int e, char buf[ERR_TEXT])
 		{ ENOMEM, "Out of memory" },
 		{ ENOTDIR, "Not a directory" },
 		{ EPERM, "Not permitted" },
-		{ EROFS, "Read-only file system" }
+		{ EROFS, "Read-only" }
 	};
 	struct str s;
 

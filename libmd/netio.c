@@ -83,18 +83,33 @@ static int unacknowledged(int fd)
 	return ioctl(fd, TIOCOUTQ, &n) < 0 ? 0 : n;
 }
 
-/* A slow peer is not a dead one. */
-static int wait_for_room(struct nio *c)
+/*
+ * Waits until then (0: as long as a timeout from now), and longer while the
+ * peer takes what it was sent: a slow one is not a dead one.
+ */
+static int wait_while_moving(struct nio *c, int fd, short events,
+    int64_t *until)
 {
 	int before, after = unacknowledged(c->out);
 	int e;
 
 	do {
+		if (*until == 0)
+			*until = limit(c);
 		before = after;
-		e = wait_for(c->out, POLLOUT, limit(c));
+		e = wait_for(fd, events, *until);
 		after = unacknowledged(c->out);
-	} while (e == NIO_TIMEOUT && after < before && !c->deadline);
+		if (after < before && !c->deadline)
+			*until = 0;
+	} while (e == NIO_TIMEOUT && *until == 0);
 	return e;
+}
+
+static int wait_for_room(struct nio *c)
+{
+	int64_t until = 0;
+
+	return wait_while_moving(c, c->out, POLLOUT, &until);
 }
 
 /*
@@ -163,9 +178,7 @@ static int fill(struct nio *c, int64_t *until)
 
 	if (nio_flush(c))
 		return c->failed;
-	if (*until == 0)
-		*until = limit(c);
-	e = wait_for(c->in, POLLIN, *until);
+	e = wait_while_moving(c, c->in, POLLIN, until);
 	if (e)
 		return e;
 	r = fd_read(c->in, c->ibuf, sizeof c->ibuf);

@@ -45,8 +45,8 @@ int64_t nio_now(void);		/* monotonic */
 /*
  * One line of at most `max` octets with its end (CRLF or a bare LF), into
  * `line` (max bytes) without it, NUL-terminated; *len counts NULs inside.
- * Its time runs from when everything owed to the peer was sent, and is for
- * the whole line: a peer that sends a byte now and then gains nothing.
+ * Its time runs from when the peer has taken all that was sent to it, and
+ * is for the whole line: one that sends a byte now and then gains nothing.
  * 0 or a code above; half a line before EOF is EOF.
  */
 int nio_line(struct nio *c, char *line, size_t max, size_t *len);

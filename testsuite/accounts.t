@@ -188,6 +188,28 @@ def switch_of_user():
 
 
 @test
+def groups_of_the_caller():
+    """C33 supplementary groups of root do not survive a login"""
+    users = joe(uid=61312)
+    how = {"user": 0, "groups": [4, 27]}
+    with start("-e", "-P", users.path, **how) as c:
+        c.line()
+        is_(identities(c.server)[0][2], ["4", "27"], "C33 before it: 4 and 27")
+        c.cmd("USER joe")
+        is_(c.cmd("PASS secret"), b"+OK\r\n", "C33 login with -P")
+        ok(set(identities(c.server)[-1][2]) <= {"61312"},
+           "C33 after it: none of them", identities(c.server))
+    system = SystemUsers()
+    system.add("joe", "pw", uid=61405)
+    with start("-e", wrap=system.wrap(), **how) as c:
+        c.line()
+        c.cmd("USER joe")
+        is_(c.cmd("PASS pw"), b"+OK\r\n", "C33 C48 login without")
+        is_(set(identities(c.server)[-1][2]), {"61405"},
+            "C33 C48 after it: those of the user only")
+
+
+@test
 def system_users():
     """C48 users of the system"""
     system = SystemUsers()
@@ -303,13 +325,21 @@ def no_such_user(users, name):
 def broken_ids():
     """C48 ids that are no numbers let nobody in as root"""
     users = UserFile()
-    home = users.home
+    # Whoever got in by mistake would find mail, as any user.
+    Maildir(users.home + "/Maildir").fill(1)
+    subprocess.run(["chmod", "-R", "777", users.home], check=True)
     cases = []
-    for i, ids in enumerate(("x:61300", "61300:x", ":61300", "61300:",
-                             "-1:61300", "4294967296:4294967296", "+0:0",
-                             "0x0:0", " 0:0", "4294967295:61300",
-                             "61300:4294967295", "18446744073709551616:1")):
-        users.line("u%d:%s:%s:c:%s:/bin/sh" % (i, hashed("pw"), ids, home))
+    for i, ids in enumerate((
+            "x:61300", "61300:x", ":61300", "61300:", ":", "-1:61300",
+            "61300:-1", "61300:-61300", "+0:0", "0x0:0", " 0:0", "0 :0",
+            # 2^32 - 1 is "leave it as it is" to setresuid(2), 2^32 is 0.
+            "4294967295:61300", "61300:4294967295", "4294967296:61300",
+            "61300:4294967296", "4294967296:4294967296",
+            "18446744073709551615:61300", "61300:18446744073709551615",
+            "18446744073709551616:1", "61300:18446744073709551616",
+            "18446744073709612916:61300")):
+        users.line("u%d:%s:%s:c:%s:/bin/sh" % (i, hashed("pw"), ids,
+                                               users.home))
         cases.append((users, "u%d" % i, ids))
     spread(broken_id, cases)
 
@@ -317,8 +347,40 @@ def broken_ids():
 def broken_id(users, name, ids):
     """C48 ids that are no numbers"""
     with login(users, name, "pw") as c:
-        like(c.pass_reply, r"\A-ERR \[(AUTH|SYS/(TEMP|PERM))\]",
-             "C48 ids %r" % ids)
+        is_(c.pass_reply + c.rest(),
+            b"-ERR [SYS/PERM] login is not possible\r\n", "C48 ids %r" % ids)
+        c.server.wait()
+        like(c.server.log(), r"%s.*malformed" % name,
+             "C48 ids %r: the log says why" % ids)
+
+
+@test
+def group_file():
+    """C48 lines of /etc/group, right and wrong"""
+    if config("USERDB_NSS"):
+        raise Skip("the libc reads it")
+    crowd = ",".join("member%03d" % i for i in range(500))
+    system = SystemUsers()
+    system.add("joe", "pw", uid=61404)
+    good = ["crowd:x:61481:%s,joe" % crowd, "before:x:61482:joe,%s" % crowd,
+            "among:x:61483:%s,joe,%s" % (crowd, crowd), "only:x:61484:joe",
+            "first:x:61485:joe,jane", "middle:x:61486:jane,joe,jim",
+            "pass::61487:joe", ":x:61488:joe", "last:x:61489:joe"]
+    bad = ["wide:x:4294967296:joe", "wider:x:18446744073709551616:joe",
+           "minus:x:-1:joe", "most:x:4294967295:joe", "empty:x::joe",
+           "none:x::", "text:x:0x0:joe", "plus:x:+0:joe", "blank:x: 0:joe",
+           "two:x:0", "one:x", "", "comment", "#x:x:0:jane,#joe",
+           "longer:x:0:joey", "shorter:x:0:jo", "tail:x:0:xjoe,ajoe",
+           "parts:x:0:jo,e", "case:x:0:Joe", "name:x:0:jane:joe",
+           "crowd:x:0:" + crowd]
+    system.group += "\n".join(bad + good)     # and no newline at the end
+    with start("-e", wrap=system.wrap()) as c:
+        c.line()
+        c.cmd("USER joe")
+        is_(c.cmd("PASS pw"), b"+OK\r\n", "C48 login", c.server.log())
+        is_(sorted(map(int, identities(c.server)[-1][2])),
+            [61404] + list(range(61481, 61490)),
+            "C48 all groups with him as a member, and no other")
 
 
 @test

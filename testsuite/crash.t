@@ -165,6 +165,33 @@ def terminated():
 
 
 @test
+def terminated_early():
+    """C119 signals that come when the first of many messages has gone"""
+    count = 1500
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        box = Maildir().fill(count)
+        box.add("new", "1.new.host")
+        last = box.add("cur", "2.kept.host:2,S")
+        first = box.join("cur", box.names("cur")[0])
+        with session(box, "-q") as c:
+            # Numbers 1 and 2 are those to keep.
+            c.pump(b"".join(b"DELE %d\r\n" % n
+                            for n in range(3, count + 3)))
+            is_(set(c.lines(count)), {b"+OK\r\n"}, "C119 all are marked")
+            c.send("QUIT\r\n")
+            end = time.monotonic() + PATIENCE
+            while os.path.exists(first) and time.monotonic() < end:
+                pass
+            c.server.signal(number)
+            c.rest()
+            ok(c.server.wait() in (0, -number), "C119 %s: it ends" %
+               number.name, c.server.process.returncode)
+        is_((box.names("new"), box.names("cur")),
+            ([], [b"1.new.host:2,", os.path.basename(last)]),
+            "C119 %s: but the work is done" % number.name)
+
+
+@test
 def random_moments():
     """C102 killed at any time after QUIT was sent"""
     wrong, late = [], 0

@@ -116,6 +116,9 @@ def some_fail():
             is_(c.server.process.returncode, 0, "C98 exit status")
             like(c.server.log(), r"(?i)cannot remove|not removed|permission",
                  "C98 the log tells")
+            size = oracle.size(box.stored[b"1.c"])
+            like(c.server.log(), r"quit \(4/%d msgs/bytes left, 2/%d deleted\)"
+                 % (4 * size, 2 * size), "C98 and counts what was removed")
         want = [1, 2, 3, 6] if sub == "cur" else [3, 4, 5, 6]
         is_(numbers(box), want, "C98 %s: the others are removed" % sub)
 
@@ -132,6 +135,8 @@ def all_fail():
         is_(c.multi("RETR 4")[0], b"+OK\r\n", "C106 RETR from new")
         c.cmd("DELE 1")
         is_(finish(c), NOT_REMOVED, "C106 QUIT with a deletion")
+        like(c.server.log(), r"quit \(6/\d+ msgs/bytes left, 0/0 deleted\)",
+             "C106 the log counts it as left")
     is_(numbers(box), [1, 2, 3, 4, 5, 6], "C106 all are there")
     with session(box, wrap=wrap) as c:
         c.multi("RETR 1")
@@ -290,8 +295,13 @@ def loss(how, why, commits, args, c_option, via):
     if c_option and commits:
         is_(numbers(box), [2, 3, 5, 6] + [7] * big,
             "%s commits: %s" % (item, name), log)
+        like(log, r"\(%d/\d+ msgs/bytes left, 2/[1-9]\d* deleted\)" % (
+            4 + big), "%s the log counts them: %s" % (item, name))
     else:
         is_(box.tree(), before, "%s nothing changes: %s" % (item, name))
+        if how is not terminate:    # that leaves no time for a last line
+            like(log, r"\(%d/\d+ msgs/bytes left, 0/0 deleted\)" % (6 + big),
+                 "%s nor does the log count any: %s" % (item, name))
 
 
 @test

@@ -169,6 +169,35 @@ def files():
         ) for error in errors], 3)
 
 
+def reach_messages(box, what):
+    """Greeting and STAT of a session whose opens of messages are tampered."""
+    sub = [box.path + "/new", box.path + "/cur"]
+    with start("-a", "-q", "-e", "-m", box.path, wrap=tampered(what, sub),
+               env={"ASAN_OPTIONS": "detect_leaks=0"}) as c:
+        greeting = c.line()
+        return greeting, c.cmd("STAT") if greeting == b"+OK\r\n" else b""
+
+
+def shortage(call, error, when):
+    """C123 C66 what cannot be had now is no reason to hide a message"""
+    greeting, stat = reach_messages(filled(), "%s:error=%s:when=%s" % (
+        call, error, when))
+    what = "C123 C66 %s for message %s: " % (error, when)
+    if error == "ENOENT" and when != "1+":
+        like(stat, r"\A\+OK 6 ", what + "renamed, found, listed", greeting)
+    else:
+        like(greeting, r"\A-ERR \[SYS/TEMP\] [ -~]+\r\n\Z",
+             what + "no session", stat)
+
+
+@test
+def shortages():
+    """C123 C66 all messages are listed, or there is no session"""
+    cases = [("open,openat", error, when) for when in (1, 4, 6, "1+")
+             for error in ("EMFILE", "ENFILE", "ENOMEM", "ENOENT")]
+    spread(shortage, cases, 3)
+
+
 @test
 def old_kernel():
     """C107 without renameat2, through link and unlink"""

@@ -307,6 +307,22 @@ def inetd():
 
 
 @test
+def both_in_one_pipe():
+    """C118 standard error and output are one pipe"""
+    box = Maildir().fill(1)
+    for args in (("-a",), ("-a", "-e"), ("-a", "-d", "-e") if
+                 config("FEATURE_MDPOP3D_DEBUG") else ("-a", "-q", "-e")):
+        done = subprocess.run(
+            [POPBOX, "mdpop3d", *args, "-m", box.path], check=False,
+            input=b"NOOP\r\nRETR 9\r\nxyz\r\nQUIT\r\n", timeout=PATIENCE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        like(done.stdout,
+             r"\A\+OK\r\n\+OK\r\n-ERR[ -~]*\r\n-ERR[ -~]*\r\n\+OK\r\n\Z",
+             "C118 %s 2>&1: answers and nothing else" % " ".join(args))
+        is_(done.returncode, 0, "C118 %s 2>&1: exit status" % " ".join(args))
+
+
+@test
 def closed_descriptors():
     """C118 descriptors that are not open"""
     box = Maildir().fill(2)

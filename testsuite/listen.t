@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The server's own listener: addresses, limits, children, descriptors."""
 
+import ctypes
+import fcntl
+import functools
+import struct
 import sys
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
 from popbox import *
@@ -182,8 +186,22 @@ def limit_in_all():
     ok(wait_for(lambda: len(server.children()) == 2), "C121 its process, too")
     with connect(server) as c:
         is_(c.line(), b"+OK\r\n", "C121 and the next is served")
+    server.wait_log("refused")
     refusals = len(re.findall(r"refused", server.log()))
     ok(1 <= refusals < 3, "C121 refusals are logged, but not each", refusals)
+
+
+def knock(server, address, source=None):
+    """A connection that stays, and its greeting, from a source address."""
+    s = socket.create_connection((address, server.port), PATIENCE,
+                                 source and (source, 0))
+    s.settimeout(None)
+    c = Client(s.fileno(), owner=s)
+    c.greeting = c.line()
+    return c
+
+
+REFUSED_HERE = b"-ERR [SYS/TEMP] too many sessions from your address\r\n"
 
 
 @test
@@ -194,22 +212,101 @@ def limit_per_address():
     server = Server("-e", "-l", "0.0.0.0:%d" % port, "-I", "2")
     server.port = port
     ok(server.wait_log("listening"), "C121 listens")
-
-    def knock(source):
-        s = socket.create_connection(("127.0.0.1", port), PATIENCE,
-                                     (source, 0))
-        s.settimeout(None)
-        c = Client(s.fileno(), owner=s)
-        c.greeting = c.line()
-        return c
-    held = [knock("127.0.0.1"), knock("127.0.0.1"), knock("127.0.0.7")]
+    near = functools.partial(knock, server, "127.0.0.1", "127.0.0.1")
+    other = functools.partial(knock, server, "127.0.0.1", "127.0.0.7")
+    held = [near(), near(), other()]
     is_([c.greeting for c in held], [b"+OK\r\n"] * 3, "C121 two and one")
-    like(knock("127.0.0.1").greeting, r"\A-ERR \[(SYS/TEMP|IN-USE)\]",
+    like(near().greeting, r"\A-ERR \[(SYS/TEMP|IN-USE)\]",
          "C121 a third of the first address is not")
-    is_(knock("127.0.0.7").greeting, b"+OK\r\n", "C121 a second of the other")
+    is_(other().greeting, b"+OK\r\n", "C121 a second of the other")
     held[0].close()
     ok(wait_for(lambda: len(server.children()) == 3), "C121 one leaves")
-    is_(knock("127.0.0.1").greeting, b"+OK\r\n", "C121 and one can come")
+    is_(near().greeting, b"+OK\r\n", "C121 and one can come")
+
+
+@test
+def limit_by_family():
+    """C120 C121 -I counts IPv4 and IPv6 apart"""
+    need("FEATURE_MDPOP3D_AUTH")
+    if not HAS_IPV6:
+        raise Skip("no IPv6 here")
+    for one, other in (("::1", "127.0.0.1"), ("127.0.0.1", "::1")):
+        server = Server("-e", "-I", "2", "-l", str(free_port()))
+        m = server.wait_log(r"(?s)listening.*:(\d+)\n.*listening")
+        ok(m, "C121 listens", server.log())
+        server.port = int(m.group(1))
+        clients = [knock(server, a) for a in (one, one, one, other, other,
+                                              other)]
+        is_([c.greeting for c in clients],
+            [b"+OK\r\n", b"+OK\r\n", REFUSED_HERE] * 2,
+            "C120 C121 two of %s, two of %s" % (one, other))
+
+
+# From the kernel's headers; Python has no names for them.
+CLONE_NEWNET, SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 1 << 30, 0x8914, 0x8916, 1
+
+
+class Network:
+    """A network of our own: lo, with addresses; for the threads inside."""
+
+    def __init__(self, addresses):
+        """`addresses` are IPv6 ones for lo, besides ::1."""
+        need_root()
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        cleanup(os.close, self.outside)
+        if self.libc.unshare(CLONE_NEWNET):
+            self._cannot(os.strerror(ctypes.get_errno()))
+        self.inside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        cleanup(os.close, self.inside)
+        try:
+            with socket.socket(socket.AF_INET6) as s:
+                fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo",
+                                                         IFF_UP))
+                for address in addresses:
+                    fcntl.ioctl(s, SIOCSIFADDR, socket.inet_pton(
+                        socket.AF_INET6, address) + struct.pack("Ii", 128, 1))
+        except OSError as why:
+            self._leave()
+            self._cannot(why)
+        self._leave()
+
+    def _cannot(self, why):
+        """Skips the test; where all is to be tested, fails it."""
+        if not os.environ.get("CI"):
+            raise Skip("no network of its own: %s" % why)
+        raise AssertionError(why)
+
+    def _leave(self):
+        """Back into the network of the other threads."""
+        if self.libc.setns(self.outside, CLONE_NEWNET):
+            os._exit(1)
+
+    def __enter__(self):
+        """Sockets and processes made from now on are inside, and stay."""
+        if self.libc.setns(self.inside, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def __exit__(self, *_):
+        """The thread is outside again."""
+        self._leave()
+
+
+@test
+def limit_by_network():
+    """C121 -I counts IPv6 clients by their /64"""
+    need("FEATURE_MDPOP3D_AUTH")
+    one, same, next_one, far = ("fd00:0:0:1::1", "fd00::1:8000:0:0:2",
+                                "fd00:0:0:2::1", "fd01:0:0:1::1")
+    with Network([one, same, next_one, far]):
+        server = Server("-e", "-I", "2", "-l", "[%s]:1110" % one)
+        server.port = 1110
+        ok(server.wait_log("listening"), "C121 listens", server.log())
+        clients = [knock(server, one, source) for source in (
+            one, same, one, same, next_one, far, next_one, next_one)]
+    is_([c.greeting for c in clients],
+        [b"+OK\r\n"] * 2 + [REFUSED_HERE] * 2 + [b"+OK\r\n"] * 3 +
+        [REFUSED_HERE], "C120 C121 two of each /64, whatever their addresses")
 
 
 @test
@@ -254,6 +351,31 @@ def few_descriptors():
     ok(server.wait_log(r"(?i)descriptors"), "C123 the log says why")
     limit_descriptors(server, 100)
     like(visit(server), GOOD.decode(), "C123 and it recovers")
+
+
+def ticks(server):
+    """Processor time of the listener, in hundredths of a second or so."""
+    with open("/proc/%d/stat" % server.pid) as file:
+        return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+
+
+@test
+def no_descriptors():
+    """C123 not even the spare descriptor helps"""
+    server = preauth(1)
+    visit(server)
+    idle(server)
+    limit_descriptors(server, 3)
+    waiting = [connect(server) for _ in range(3)]
+    before = ticks(server)
+    time.sleep(0.7)
+    spent = (ticks(server) - before) / os.sysconf("SC_CLK_TCK")
+    ok(spent <= 0.1, "C123 it does not spin while they wait", spent)
+    limit_descriptors(server, 100)
+    # One of them has the Maildir, the others are told so.
+    got = b"".join(sorted(c.line() for c in waiting))
+    like(got, r"\A\+OK\r\n(-ERR \[(IN-USE|SYS/TEMP)\] [ -~]+\r\n){2}\Z",
+         "C123 and they are answered when there are some again")
 
 
 @test
@@ -385,22 +507,66 @@ def systemd_amiss():
         like(server.log(), r"LISTEN_FDS", what + ": is said")
 
 
+def without(box, closed, args):
+    """C118 a listener that lacks some of the standard descriptors"""
+    port = free_port()
+    what = "C118 %s %s: " % (closed or "all open", " ".join(args))
+    server = Server("-a", "-m", box.path, "-l", "127.0.0.1:%d" % port, *args,
+                    wrap=["sh", "-c", 'exec "$@" ' + closed, "sh"])
+    server.port, server.address = port, "127.0.0.1"
+    ok(wait_for(lambda: listening(port)), what + "listens")
+    with connect(server) as c:
+        c.send("NOOP\r\nxyz\r\nRETR 1\r\nLIST\r\nQUIT\r\n")
+        is_(c.rest(), b"+OK\r\n+OK\r\n-ERR unknown command\r\n+OK\r\n" +
+            oracle.retr(b"Subject: x\n\nbody\n") + b".\r\n+OK\r\n1 %d\r\n.\r\n"
+            b"+OK\r\n" % oracle.size(b"Subject: x\n\nbody\n"),
+            what + "the client gets POP3 and nothing else")
+    server.end()
+
+
 @test
 def closed_descriptors():
     """C118 a listener that was started without standard descriptors"""
-    box = Maildir().fill(2)
-    for closed in ("<&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
-        for args in ((), ("-e",)):
-            port = free_port()
-            server = Server("-a", "-m", box.path, "-l", "127.0.0.1:%d" % port,
-                            *args, wrap=["sh", "-c", 'exec "$@" ' + closed,
-                                         "sh"])
-            server.port, server.address = port, "127.0.0.1"
-            ok(wait_for(lambda: listening(server.port)), "C118 %s %s: listens"
-               % (closed, args))
-            is_(visit(server)[:9], b"+OK\r\n+OK ", "C118 %s %s: serves" % (
-                closed, args))
-            server.end()
+    logging = [(), ("-e",)] + [("-d", "-e")] * bool(
+        config("FEATURE_MDPOP3D_DEBUG"))
+    spread(without, [(Maildir().fill(1), " ".join(
+        word for bit, word in enumerate(("<&-", ">&-", "2>&-"))
+        if closed >> bit & 1), args)
+        for closed in range(8) for args in logging], 4)
+
+
+@test
+def log_nobody_reads():
+    """C123 standard error is a pipe, and full"""
+    need("FEATURE_MDPOP3D_AUTH")
+    debug = ["-d"] * bool(config("FEATURE_MDPOP3D_DEBUG"))
+    ours, theirs = os.pipe()
+    cleanup(os.close, ours)
+    os.set_blocking(theirs, False)
+    try:
+        while True:
+            os.write(theirs, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(theirs, True)
+    port = free_port()
+    server = Server("-e", *debug, "-L", "1", "-l", "127.0.0.1:%d" % port,
+                    stderr=theirs)
+    os.close(theirs)
+    server.port, server.address = port, "127.0.0.1"
+    ok(wait_for(lambda: listening(port)), "C123 it listens")
+    answers = {}
+    for _ in range(200):
+        # Each while another is served: the listener has to log a refusal.
+        with connect(server) as first:
+            got = first.line()
+            with connect(server) as second:
+                got += second.rest()[:15]
+            first.send("CAPA\r\nQUIT\r\n")
+            got += first.rest()[-8:]
+        answers[got] = answers.get(got, 0) + 1
+        idle(server)
+    is_(answers, {b"+OK\r\n-ERR [SYS/TEMP].\r\n+OK\r\n": 200},
+        "C123 400 connections are answered all the same")
 
 
 @test

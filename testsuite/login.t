@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """USER and PASS: their order, their answers, what others learn of them."""
 
+import array
+import fcntl
 import sys
+import termios
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
 from popbox import *
 
@@ -78,37 +81,114 @@ def verbatim_passwords():
                 word, len(word.encode())))
 
 
-def in_memory(server, secret):
-    """Where in the memory of a server's processes these bytes are."""
-    found = []
-    for pid in [server.pid] + server.children():
-        with open("/proc/%d/maps" % pid) as maps, \
-                open("/proc/%d/mem" % pid, "rb", 0) as memory:
-            for line in maps:
-                m = re.match(r"(\w+)-(\w+) rw", line)
-                if not m:
-                    continue
+def memory(pid):
+    """(region, bytes) of all a process can write to."""
+    with open("/proc/%d/maps" % pid) as maps, \
+            open("/proc/%d/mem" % pid, "rb", 0) as file:
+        for line in maps:
+            m = re.match(r"(\w+)-(\w+) rw", line)
+            if m:
                 start, end = (int(x, 16) for x in m.groups())
-                memory.seek(start)
-                if secret in memory.read(end - start):
-                    found.append(line.strip())
-    return found
+                file.seek(start)
+                yield line.split()[-1], file.read(end - start)
+
+
+def traces(server, secrets, piece=8):
+    """Where in a server's memory any `piece` bytes of these strings are."""
+    pieces = {s[i:i + piece] for s in map(str.encode, secrets)
+              for i in range(len(s) - piece + 1)}
+    search = re.compile(b"|".join(map(re.escape, pieces)))
+    return [(where, m.group()) for pid in [server.pid] + server.children()
+            for where, content in memory(pid)
+            for m in search.finditer(content)][:9]
+
+
+# No part of it is anywhere else.
+SECRET = "Zwiebelfisch-und-Kaesekuchen, 3 Pfund: {%s}" % "".join(
+    chr(x) for x in range(ord("a"), ord("z") + 1))
+
+
+def crowded():
+    """Joe among others; also all hashes, without their common setting."""
+    others = ["%s%02d-%s" % (SETTING, i, "".join(
+        "%c%c" % (97 + i * n % 26, 65 + (i + n * n) % 26)
+        for n in range(38))) for i in range(1, 41)]
+    users = UserFile()
+    for i, stored in enumerate(others[:20]):
+        users.add("u%d" % i, stored=stored, maildir=False)
+    users.box = users.add("joe", SECRET).fill(2)
+    for i, stored in enumerate(others[20:], 20):
+        users.add("u%d" % i, stored=stored, maildir=False)
+    return users, [stored[len(SETTING):] for stored in
+                   others + [hashed(SECRET)]]
+
+
+def need_bare_memory():
+    """Skips where what is measured would not be our own."""
+    if config("SANITIZE"):
+        raise Skip("sanitizers keep copies of what they check")
+    if not config("STATIC"):
+        raise Skip("what the libc keeps is not ours to wipe")
 
 
 @test
 def wiped():
-    """C49 after the login the password is nowhere in memory"""
-    if config("SANITIZE"):
-        raise Skip("sanitizers keep copies of what they check")
-    secret = "Zwiebelfisch-und-Kaesekuchen"
-    users = joe(secret)
+    """C49 after the login no password and no hash is left in memory"""
+    need_bare_memory()
+    users, hashes = crowded()
+    cut = len("PASS ") + 30
+    line = "PASS %s\r\n" % SECRET
+    for what, parts in (
+            ("in one segment each", ("USER joe\r\n", line)),
+            ("in two segments", ("USER joe\r\n", line[:cut], line[cut:])),
+            ("cut behind its first byte",
+             ("USER joe\r\n", line[:6], line[6:])),
+            ("without its line end", ("USER joe\r\n", line[:-2], "\r\n")),
+            ("all in one segment", ("USER joe\r\n" + line,)),
+            ("with more behind", ("USER joe\r\n" + line + "NOOP\r\n",))):
+        with start("-e", "-P", users.path) as c:
+            c.line()
+            for part in parts:
+                c.send(part)
+                # Read by itself: nothing waits in the socket any more.
+                wait_for(lambda: unread(c) == 0)
+            is_(c.lines(3 if "NOOP" in parts[0] else 2)[-1], b"+OK\r\n",
+                "C49 login, sent " + what)
+            is_(traces(c.server, [SECRET]), [],
+                "C49 no trace of the password, sent " + what)
+            is_(traces(c.server, hashes), [], "C49 nor of any hash")
+
+
+def unread(c):
+    """Bytes we sent that the server has not read."""
+    left = array.array("i", [0])
+    fcntl.ioctl(c.fd_out, termios.TIOCOUTQ, left)
+    return left[0]
+
+
+@test
+def wiped_before_login():
+    """C49 passwords that came at the wrong moment, or wrong themselves"""
+    need_bare_memory()
+    users, hashes = crowded()
+    for what, text in (("without USER", "PASS " + SECRET),
+                       ("as a command", SECRET),
+                       ("misspelt", "PAS " + SECRET),
+                       ("in a line too long", "PASS " + SECRET * 9),
+                       ("as a name", "USER joe " + SECRET)):
+        with start("-e", "-P", users.path) as c:
+            c.line()
+            like(c.cmd(text), r"\A-ERR ", "C49 password " + what)
+            # The next wait for a line comes after the wiping.
+            is_(traces(c.server, [SECRET]), [],
+                "C49 no trace of a password " + what)
     with start("-e", "-P", users.path) as c:
         c.line()
         c.cmd("USER joe")
-        is_(c.cmd("PASS " + secret), b"+OK\r\n", "C49 login")
-        is_(in_memory(c.server, secret.encode()), [], "C49 no trace of it")
-        is_(in_memory(c.server, hashed(secret).encode()), [],
-            "C49 nor of its hash")
+        c.send("PASS %s.\r\n" % SECRET)
+        ok(c.server.wait_log("incorrect"), "C49 a wrong password")
+        is_(traces(c.server, [SECRET] + hashes), [],
+            "C49 leaves no trace while its refusal is delayed")
 
 
 def refusal(users, name, password, *args, **how):
@@ -157,6 +237,27 @@ def measured_login(users, name, times, answers):
         second = c.cmd("PASS wrong")
         times.append(time.monotonic() - began)
         answers.add((first, second, c.rest()))
+
+
+@test
+def moment_of_refusal():
+    """C30 C35 no hash, however cheap or dear, moves the refusal"""
+    if config("CRYPT_SYSTEM") and config("STATIC"):
+        raise Skip("the libc's own crypt knows what it knows")
+    users = UserFile()
+    for name, setting in (("md5", gensalt("$1$")), ("yes", gensalt("$y$", 1)),
+                          ("dear", "$6$rounds=700000$abcdefgh$")):
+        users.add(name, stored=hashed("secret", setting), maildir=False)
+    names = ("nobody", "md5", "yes", "dear")
+    for _ in range(3):      # a busy machine gets another chance
+        times = {name: [] for name in names}
+        spread(measured_login, [(users, name, times[name], set())
+                                for name in names])
+        found = [t for name in names for t in times[name]]
+        good = min(found) >= DELAY - 0.01 and max(found) < min(found) + 0.3
+        if good:
+            break
+    ok(good, "C30 C35 all two seconds after PASS", times)
 
 
 @test

@@ -259,6 +259,39 @@ def unread_answers():
         ok(grown <= 256, "C114 in bounded memory", "%d KB" % grown)
 
 
+def slow_reader(via, chunk):
+    """C89 C111 a client that is slow, and one that has stopped"""
+    box = Maildir()
+    data = b"A: b\n\n" + b"0123456789\n" * 150_000
+    box.add("cur", "1.x", data)
+    with session(box, "-t", "1", via=via) as c:
+        c.send("RETR 1\r\n")
+        c.line()
+        began = time.monotonic()
+        for n in range(1, 9):
+            c.buf += os.read(c.fd_in, chunk)
+            time.sleep(max(began + 0.4 * n - time.monotonic(), 0))
+        is_(c.body(), oracle.retr(data),
+            "C89 %d bytes every 0.4 s by %s, -t 1: all of it" % (chunk, via))
+    with session(box, "-t", "1", via=via) as c:
+        c.send("RETR 1\r\n")
+        os.read(c.fd_in, chunk)
+        began = time.monotonic()
+        c.server.wait()
+        spent = time.monotonic() - began
+        ok(0.9 < spent < 2 + LATE,
+           "C89 dropped when it stops reading, by " + via, spent)
+        like(c.server.log(), r"\] timeout \(", "C89 and the log tells")
+
+
+@test
+def slow_readers():
+    """C89 C111 progress counts, however slow"""
+    # No slower than the kernel can tell it from a client that has stopped:
+    # a local socket frees 16 KB at a time, TCP acknowledges up to 64 KB.
+    spread(slow_reader, [("socket", 20_000), ("tcp", 120_000)])
+
+
 @test
 def half_close():
     """C118 a client that closes its sending side is still answered"""

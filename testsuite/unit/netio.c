@@ -138,6 +138,30 @@ static void late_start(void)
 	hang_up();
 }
 
+/* Nor does the time to read what is in the kernel already. */
+static void slow_finish(void)
+{
+	char big[4096];
+	pid_t pid;
+
+	connection(300);
+	memset(big, 'x', sizeof big);
+	while (send(c.out, big, sizeof big, MSG_DONTWAIT) > 0)
+		continue;
+	pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 10; i++) {
+			usleep(100000);
+			(void)!read(peer, big, sizeof big);
+		}
+		(void)!write(peer, "next\n", 5);
+		_exit(0);
+	}
+	ok(line_is("next"), "C111 a peer that is still reading is there");
+	waitpid(pid, NULL, 0);
+	hang_up();
+}
+
 static void forgetting(void)
 {
 	int left = 0;
@@ -217,6 +241,7 @@ int main(void)
 	output();
 	slow_peer();
 	late_start();
+	slow_finish();
 	forgetting();
 	deadline();
 	addresses();
