@@ -246,6 +246,16 @@ def limit_by_family():
 CLONE_NEWNET, SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 1 << 30, 0x8914, 0x8916, 1
 
 
+def is_ours(address):
+    """Can something listen there?"""
+    with socket.socket(socket.AF_INET6) as s:
+        try:
+            s.bind((address, 0))
+            return True
+        except OSError:
+            return False
+
+
 class Network:
     """A network of our own: lo, with addresses; for the threads inside."""
 
@@ -266,6 +276,8 @@ class Network:
                 for address in addresses:
                     fcntl.ioctl(s, SIOCSIFADDR, socket.inet_pton(
                         socket.AF_INET6, address) + struct.pack("Ii", 128, 1))
+            # The kernel does it by and by.
+            wait_for(lambda: all(map(is_ours, addresses)))
         except OSError as why:
             self._leave()
             self._cannot(why)
@@ -324,6 +336,7 @@ def quick_connects():
         if i % 3 == 1:
             s.send(b"QUIT\r\n")
         s.close()
+    visit(server)       # is accepted after all the others
     ok(idle(server), "C123 no process is left, no zombie either",
        server.children())
     ok(wait_for(lambda: len(os.listdir("/proc/%d/fd" % server.pid))

@@ -45,6 +45,22 @@ struct conf {
 	unsigned per_source;	/* -I */
 };
 
+/* ---- options.c: the command line and the environment ---- */
+
+extern const char mdpop3d_usage[];
+
+/* -1 to go on, with all of *c filled in; else the status to exit with. */
+int read_options(struct conf *c, char **argv);
+/* Sockets of our own, from -l or from systemd? */
+bool listening(const struct conf *c);
+/* Null where the variable is empty, too. */
+const char *environment(const char *name);
+/*
+ * Under an inetd descriptor 2 is the client as well: what is for the
+ * administrator must not reach it, nor break the protocol.
+ */
+bool stderr_is_client(void);
+
 /* ---- drop.c: the maildrop, from its lock to the UPDATE state ---- */
 
 enum { READ_BUFFER = 16384 };
