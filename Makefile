@@ -301,7 +301,7 @@ dist:
 	@mkdir -p $(B)
 	@scripts/dist popbox-$(VERSION) $(B)
 help:
-	@cat scripts/help.txt
+	@sed 1d scripts/help.txt
 	@for c in $(DEFCONFIGS); do \
 		printf '  %-20s %s\n' $$c "$$(sed -n '1s/^# //p' configs/$$c)"; \
 		done

@@ -167,7 +167,7 @@ def terminated():
 @test
 def terminated_early():
     """C119 signals that come when the first of many messages has gone"""
-    count = 1500
+    count = 800
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         box = Maildir().fill(count)
         box.add("new", "1.new.host")

@@ -199,6 +199,33 @@ def shortages():
 
 
 @test
+def renamed_during_login():
+    """C100 C123 all messages are renamed after they were listed"""
+    box = filled()
+    out = scratch("trace") + "/trace"
+    sub = [box.path + "/new", box.path + "/cur"]
+
+    def listed():
+        """The first message is about to be opened, but not yet."""
+        with open(out, errors="replace") as file:
+            return re.search(r'open(at)?\(.*"\d\.h', file.read())
+    with start("-a", "-e", "-m", box.path, env={
+            "ASAN_OPTIONS": "detect_leaks=0"}, wrap=tampered(
+                "open,openat:delay_enter=600000:when=1", sub, out)) as c:
+        wait_for(lambda: os.path.exists(out) and listed())
+        for place in sub:
+            for name in os.listdir(place):
+                os.rename(place + "/" + name,
+                          sub[1] + "/" + name[:3] + ":2,RS")
+        is_(c.line(), b"+OK\r\n", "C100 login", c.server.log())
+        talk = Talk(c)
+        for n in CONTENT:
+            talk.fetch(n)
+        like(c.cmd("STAT"), r"\A\+OK 6 ", "C100 all are listed")
+        is_(talk.wrong, [], "C100 and can be read")
+
+
+@test
 def old_kernel():
     """C107 without renameat2, through link and unlink"""
     for error in ("ENOSYS", "EINVAL"):

@@ -4,6 +4,7 @@
 
 import array
 import fcntl
+import shutil
 import sys
 import termios
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
@@ -246,7 +247,7 @@ def moment_of_refusal():
         raise Skip("the libc's own crypt knows what it knows")
     users = UserFile()
     for name, setting in (("md5", gensalt("$1$")), ("yes", gensalt("$y$", 1)),
-                          ("dear", "$6$rounds=700000$abcdefgh$")):
+                          ("dear", "$6$rounds=200000$abcdefgh$")):
         users.add(name, stored=hashed("secret", setting), maildir=False)
     names = ("nobody", "md5", "yes", "dear")
     for _ in range(3):      # a busy machine gets another chance
@@ -258,6 +259,28 @@ def moment_of_refusal():
         if good:
             break
     ok(good, "C30 C35 all two seconds after PASS", times)
+
+
+@test
+def delay_from_pass():
+    """C30 C35 the delay counts from PASS, not from the end of the hash"""
+    if not shutil.which("strace"):
+        raise Skip("no strace")
+    # Of no password: nobody has to compute it twice.
+    users = joe(stored="$6$rounds=1000000$abcdefgh$" + "x" * 86)
+    out = scratch("trace") + "/trace"
+    with login(users, "joe", "wrong", env={
+            "ASAN_OPTIONS": "detect_leaks=0"}, wrap=[
+                "strace", "-f", "-qq", "-o", out, "-e", "poll,ppoll"]) as c:
+        is_(c.pass_reply, REFUSED, "C35 refused")
+    with open(out) as file:
+        waits = re.findall(r"poll\(NULL, 0, (?:(\d+)|\{tv_sec=(\d+), "
+                           r"tv_nsec=(\d+)\})", file.read())
+    first = [int(ms) if ms else int(s) * 1000 + int(ns) // 10**6
+             for ms, s, ns in waits][:1]
+    # None at all: the hash took longer than that.
+    ok(not first or first[0] <= DELAY * 1000 - 60,
+       "C30 C35 what a dear hash took is not waited for once more", waits)
 
 
 @test
