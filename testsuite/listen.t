@@ -350,6 +350,41 @@ def limit_descriptors(server, count):
 
 
 @test
+def spare_again():
+    """C123 the spare descriptor comes back when there are some again"""
+    server = preauth(1)
+    visit(server)
+    idle(server)
+    limit_descriptors(server, 3)
+    with connect(server):
+        time.sleep(0.3)         # it had to give up the spare one
+        limit_descriptors(server, 100)
+    for _ in range(2):
+        visit(server)
+        idle(server)
+    limit_descriptors(server, 1 + max(map(int, os.listdir(
+        "/proc/%d/fd" % server.pid))))
+    with connect(server) as c:
+        like(c.rest(5), r"\A-ERR \[SYS/TEMP\] [ -~]+\r\n\Z",
+             "C123 refused the next time, too, not left waiting")
+    limit_descriptors(server, 100)
+
+
+@test
+def stopping_while_short():
+    """C119 C123 SIGTERM while no connection can be accepted"""
+    server = preauth(1)
+    limit_descriptors(server, 3)
+    with connect(server):
+        time.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        ended = wait_for(lambda: server.process.poll() is not None, 5)
+        if not ended:
+            limit_descriptors(server, 100)
+        ok(ended, "C119 C123 it ends all the same")
+
+
+@test
 def few_descriptors():
     """C123 descriptors run out"""
     server = preauth(1)

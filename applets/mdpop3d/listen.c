@@ -123,6 +123,11 @@ static void wait_a_moment(void)
 	nanosleep(&t, NULL);
 }
 
+static int open_spare(void)
+{
+	return openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /*
  * No descriptor is left: the spare one lets us take the client off the
  * queue and say so.  Otherwise poll would return at once for ever.
@@ -132,11 +137,12 @@ static void shed(struct listener *l, int socket)
 	static const struct nio_addr nobody = { .port = 0 };
 	int fd;
 
-	close(l->spare);
+	if (l->spare >= 0)
+		close(l->spare);
 	fd = accept(socket, NULL, NULL);
 	if (fd >= 0)
 		refuse(l, fd, &nobody, "out of descriptors");
-	l->spare = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
+	l->spare = open_spare();
 	if (fd < 0)
 		wait_a_moment();
 }
@@ -217,6 +223,15 @@ static void catch_signals(sigset_t *open)
 	sigaction(SIGCHLD, &act, NULL);
 }
 
+/* With a socket always ready ppoll never gets round to it. */
+static void let_signals_in(const sigset_t *open)
+{
+	sigset_t closed;
+
+	sigprocmask(SIG_SETMASK, open, &closed);
+	sigprocmask(SIG_SETMASK, &closed, NULL);
+}
+
 static bool accept_all(struct listener *l, struct nio_addr *from)
 {
 	sigset_t open;
@@ -225,7 +240,10 @@ static bool accept_all(struct listener *l, struct nio_addr *from)
 	while (!stop) {
 		int n = ppoll(l->at.poll, l->at.n, NULL, &open);
 
+		let_signals_in(&open);
 		reap(l);
+		if (l->spare < 0)
+			l->spare = open_spare();
 		for (nfds_t i = 0; n > 0 && i < l->at.n; i++) {
 			if (!l->at.poll[i].revents)
 				continue;
@@ -256,7 +274,7 @@ bool listen_run(const struct conf *c, struct lg *lg, int *status,
 		return false;
 	}
 	l.child = table;
-	l.spare = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
+	l.spare = open_spare();
 	if (accept_all(&l, from))
 		return true;
 	lg_say(lg, LG_INFO, "stopped", (char *)NULL);
