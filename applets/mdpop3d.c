@@ -172,8 +172,8 @@ static void greet_terminal(void)
 {
 	if (fd_is_terminal(STDIN_FILENO))
 		fd_puts(STDERR_FILENO,
-		    "mdpop3d speaks POP3 here; QUIT ends it. Mail clients "
-		    "need it under\ninetd or with -l PORT: see --help.\n",
+		    "mdpop3d: POP3, QUIT ends it; for mail clients use "
+		    "inetd or -l PORT\n",
 		    (char *)NULL);
 }
 

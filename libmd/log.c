@@ -31,28 +31,28 @@ void lg_open(struct lg *lg, const char *ident, bool to_stderr, bool no_stderr)
 {
 	lg->ident = ident;
 	lg->fd = to_stderr && !no_stderr ? -1 : connect_syslog();
-	lg->syslog = lg->fd >= 0;
-	if (!lg->syslog && !no_stderr)
-		lg->fd = STDERR_FILENO;
+	lg->to_stderr = !no_stderr &&
+	    (lg->fd < 0 || fd_is_terminal(STDERR_FILENO));
 }
 
-static void send_line(struct lg *lg, const struct str *s)
+/* A pipe that polls writable takes a line whole. */
+static void put_stderr(const struct str *s, size_t skip)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) > 0)
+		(void)fd_write(p.fd, s->p + skip, s->len - skip);
+}
+
+static void put_syslog(struct lg *lg, const struct str *s)
 {
 	const int how = MSG_DONTWAIT | MSG_NOSIGNAL;
+	int fd;
 
-	if (!lg->syslog) {
-		/* A pipe that polls writable takes a line whole. */
-		struct pollfd p = { .fd = lg->fd, .events = POLLOUT };
-
-		if (poll(&p, 1, 0) > 0)
-			(void)fd_write(lg->fd, s->p, s->len);
-		return;
-	}
 	if (send(lg->fd, s->p, s->len, how) >= 0)
 		return;
 	/* A restarted syslogd leaves us a dead socket: try once anew. */
-	int fd = connect_syslog();
-
+	fd = connect_syslog();
 	if (fd < 0)
 		return;
 	dup2(fd, lg->fd);
@@ -75,17 +75,17 @@ void lg_say(struct lg *lg, int level, const char *first, ...)
 {
 	char line[LG_LINE];
 	struct str s;
+	size_t ident;
 	va_list ap;
 
-	if (lg->fd < 0)
-		return;
 	/* One byte is kept back for the newline. */
 	str_init(&s, line, sizeof line - 1);
-	if (lg->syslog) {
+	if (lg->fd >= 0) {
 		str_char(&s, '<');
 		str_u64(&s, (uint64_t)(FACILITY_MAIL | level));
 		str_char(&s, '>');
 	}
+	ident = s.len;
 	str_put(&s, lg->ident);
 	str_char(&s, '[');
 	str_u64(&s, (uint64_t)getpid());
@@ -96,8 +96,10 @@ void lg_say(struct lg *lg, int level, const char *first, ...)
 	va_end(ap);
 	if (s.cut)
 		memcpy(s.p + s.len - 3, "...", 3);
+	if (lg->fd >= 0)
+		put_syslog(lg, &s);
 	s.cap++;
-	if (!lg->syslog)
-		str_char(&s, '\n');
-	send_line(lg, &s);
+	str_char(&s, '\n');
+	if (lg->to_stderr)
+		put_stderr(&s, ident);
 }

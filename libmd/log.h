@@ -24,14 +24,15 @@ enum { LG_LINE = 600 };		/* bytes a line may have, escapes included */
 
 struct lg {
 	const char *ident;
-	int fd;			/* the datagram socket, 2, or -1: nowhere */
-	bool syslog;
+	int fd;			/* syslogd's socket, or -1 */
+	bool to_stderr;
 };
 
 /*
  * Logs as `ident`, a string that outlives the log.  Without /dev/log, or
  * when asked, lines go to standard error, but never when `no_stderr` says
- * that descriptor 2 belongs to a client.
+ * that descriptor 2 belongs to a client.  Where that is a terminal, it
+ * shows what goes to syslog: somebody is waiting there for a word.
  */
 void lg_open(struct lg *lg, const char *ident, bool to_stderr,
     bool no_stderr);

@@ -159,6 +159,7 @@ static void become_child(struct listener *l, int fd)
 		close(fd);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -215,11 +216,13 @@ static void catch_signals(sigset_t *open)
 	sigemptyset(&closed);
 	sigaddset(&closed, SIGTERM);
 	sigaddset(&closed, SIGINT);
+	sigaddset(&closed, SIGHUP);
 	sigaddset(&closed, SIGCHLD);
 	/* They come only while we wait in ppoll: none is missed. */
 	sigprocmask(SIG_BLOCK, &closed, open);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
 	sigaction(SIGCHLD, &act, NULL);
 }
 
@@ -256,6 +259,19 @@ static bool accept_all(struct listener *l, struct nio_addr *from)
 	return false;
 }
 
+/* A listener that could serve nobody had better say so at once. */
+static int check_store(const struct conf *c, struct lg *lg)
+{
+	const char *what = c->preauth ? c->maildir : c->users_file;
+	char why[ERR_TEXT];
+	int e = what ? faccessat(AT_FDCWD, what, R_OK, AT_EACCESS) : 0;
+
+	if (e == 0)
+		return 0;
+	lg_say(lg, LG_ERR, what, ": ", err_text(errno, why), (char *)NULL);
+	return EXIT_TEMPORARY;
+}
+
 bool listen_run(const struct conf *c, struct lg *lg, int *status,
     struct nio_addr *from)
 {
@@ -263,6 +279,8 @@ bool listen_run(const struct conf *c, struct lg *lg, int *status,
 	void *table;
 
 	*status = sockets_open(&l.at, c, lg);
+	if (*status == 0)
+		*status = check_store(c, lg);
 	if (*status)
 		return false;
 	table = mmap(NULL, c->sessions * sizeof *l.child, PROT_READ |

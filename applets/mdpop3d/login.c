@@ -106,7 +106,8 @@ bool login_pass(struct session *s, const char *pass)
 	if (r == AU_OK)
 		return become(s, &user);
 	if (r == AU_TROUBLE)
-		give_up(s, au_reason(r), err_text(e, why),
+		give_up(s, s->conf->users_file ? s->conf->users_file :
+		    "/etc/passwd, /etc/shadow", err_text(e, why),
 		    "[SYS/TEMP] login is not possible now");
 	else if (r == AU_ENTRY)
 		give_up(s, user.name, au_reason(r),

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "mdpop3d.h"
+#include "usage.h"
 
 /* Of the listener, unless -L and -I say otherwise. */
 enum { SESSIONS = 100, PER_SOURCE = 20 };
@@ -36,6 +37,7 @@ static int misuse(const char *what, const char *detail)
 		    (char *)NULL);
 	if (!stdin_is_socket() || !stderr_is_client()) {
 		fd_puts(STDERR_FILENO, "mdpop3d: ", what, detail, "\n",
+		    ENABLE_FEATURE_LONG_HELP ? MDPOP3D_SHORT :
 		    mdpop3d_usage, (char *)NULL);
 		return EXIT_USAGE;
 	}
@@ -124,7 +126,7 @@ static const char *set_text(struct conf *c, char letter, const char *value)
 	case 'R':
 		c->host = env_get(value);
 		if (c->host == NULL)
-			return "no such environment variable: ";
+			return "no such variable: ";
 		break;
 	case 'P':
 		if (ENABLE_FEATURE_MDPOP3D_USERFILE)

@@ -213,6 +213,8 @@ static void enter(struct session *s)
 		str_u64(&t, d->skipped);
 		session_log(s, LG_WARNING, "unreadable files left out", t.p);
 	}
+	if (!s->conf->preauth && !s->conf->quiet)
+		session_log(s, LG_INFO, "login", NULL);
 	s->io.deadline = 0;
 	s->state = P3_TRANSACTION;
 	reply_ok(s);
