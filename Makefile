@@ -15,6 +15,15 @@ B := $(or $(O),build)
 KCONFIG_CONFIG ?= $(if $(O),$(O)/.config,.config)
 AWK ?= awk
 SHELL := /bin/sh
+
+# "make clean" removes below O: it must be one word, and not the sources.
+ifneq ($(words $(B)) $(words $(KCONFIG_CONFIG)),1 1)
+$(error O and KCONFIG_CONFIG cannot have blanks in them)
+endif
+ifneq ($(filter $(abspath . applets configs docs libmd scripts testsuite),\
+	$(abspath $(B))),)
+$(error O=$(O) is a directory of the sources)
+endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
@@ -115,6 +124,9 @@ $(B)/autoconf.h: $(KCONFIG_CONFIG) $(CONFIG_IN) Makefile
 		echo '#define POPBOX_VERSION "$(VERSION)"'; } >$@.new
 	@$(call settle,$@)
 
+# A CONFIG_X of the environment is not one of ours; CONFIG_PREFIX is.
+$(foreach v,$(filter-out CONFIG_PREFIX,$(filter CONFIG_%,$(.VARIABLES))),\
+	$(if $(filter environment,$(origin $v)),$(eval $v :=)))
 -include $(B)/config.mk
 -include $(B)/obj.mk
 endif
@@ -178,19 +190,24 @@ ifneq ($(filter %musl-gcc,$(firstword $(CC))),)
 FLAGS += -idirafter $(B)/kinc
 KINC := $(B)/kinc
 endif
+FLAGS += $(CPPFLAGS) $(CFLAGS) $(EXTRA_CFLAGS) $(subst ",,$(CONFIG_EXTRA_CFLAGS))
+LFLAGS += $(LDFLAGS) $(EXTRA_LDFLAGS) $(subst ",,$(CONFIG_EXTRA_LDFLAGS))
+
+# The hash library gets all that decides about code, and nothing of ours.
 ifdef CONFIG_CRYPT_XCRYPT
 XCRYPT_DIR := $(or $(XCRYPT_DIR),$(B)/xcrypt)
-XENV := CC='$(CC)' XCFLAGS='$(filter -fno-pie,$(FLAGS))'
+XFLAGS := $(filter-out -fno-pie,$(filter -m% -f% -E% --% -B%,$(FLAGS)))
+XENV := CC='$(CC)' XCFLAGS='$(XFLAGS)'
 XDIR ?= $(shell $(XENV) scripts/xcrypt --where $(XCRYPT_DIR))
 FLAGS += -I$(XDIR)
 HASHES := $(XDIR)/libcrypt.a
 endif
 ifdef CONFIG_CRYPT_SYSTEM
 HASHES := -lcrypt
+NEED_CRYPT = @echo '\#include <crypt.h>' | $(CC) -E - >/dev/null 2>&1 || { \
+	echo "$(CC) has no crypt(): choose CRYPT_XCRYPT, or not STATIC" >&2; \
+	exit 1; }
 endif
-
-FLAGS += $(CPPFLAGS) $(CFLAGS) $(EXTRA_CFLAGS) $(subst ",,$(CONFIG_EXTRA_CFLAGS))
-LFLAGS += $(LDFLAGS) $(EXTRA_LDFLAGS) $(subst ",,$(CONFIG_EXTRA_LDFLAGS))
 
 # ---- build ------------------------------------------------------------------
 
@@ -207,8 +224,12 @@ unit: $(UNITS)
 
 # Whatever decides how the objects come out; they depend on it, so that none
 # survives a change of compiler, flags or configuration.
-export FLAGS_NOW = $(CC) $(FLAGS) / $(LFLAGS) $(OBJS) $(HASHES) $(LDLIBS)
+export FLAGS_NOW = $(CC) $(FLAGS) / $(LFLAGS) $(OBJS) $(HASHES) $(LDLIBS) \
+	/ $(VERSION) $(STRIP) $(SKIP_STRIP)
 $(B)/flags: FRC
+	@command -v '$(firstword $(CC))' >/dev/null || { echo "no compiler" \
+		"'$(firstword $(CC))' here (CC, CROSS_COMPILE)" >&2; exit 1; }
+	$(NEED_CRYPT)
 	@printf '%s\n' "$$FLAGS_NOW" >$@.new; \
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; \
 		echo '  CC is $(CC)$(if $(BY_DEFAULT), (by default))'; fi
@@ -221,7 +242,7 @@ $(OBJS): $(B)/%.o: %.c $(GEN) $(B)/flags | $(KINC) $(filter %.a,$(HASHES))
 	@mkdir -p $(dir $@)
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
 
-$(XDIR)/libcrypt.a: scripts/xcrypt | $(KINC)
+$(XDIR)/libcrypt.a: scripts/xcrypt | $(KINC) $(B)/flags
 	$(call say,XCRYPT,$@)
 	@$(XENV) scripts/xcrypt $(XDIR)
 
@@ -236,7 +257,7 @@ $(B)/unit/%: testsuite/unit/%.c $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(Q)$(CC) $(FLAGS) $(LFLAGS) -o $@ $< $(filter $(B)/libmd/%,$(OBJS)) \
 		$(HASHES) $(LDLIBS)
 
-$(B)/popbox: $(B)/popbox_unstripped
+$(B)/popbox: $(B)/popbox_unstripped $(B)/flags
 	$(call say,STRIP,$@)
 	$(Q)$(if $(SKIP_STRIP)$(CONFIG_DEBUG),cp $< $@,$(STRIP) -s \
 		-R .comment -R .note.gnu.property -o $@ $<)

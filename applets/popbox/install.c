@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>		/* rename */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -174,6 +175,8 @@ static int make_link(const char *name)
 	return symlink(text, name);
 }
 
+#define NEW_LINK ".popbox-new"
+
 static void install_link(const char *dir, const char *name)
 {
 	struct stat st;
@@ -182,15 +185,17 @@ static void install_link(const char *dir, const char *name)
 		complain("cannot enter ", dir, "");
 		return;
 	}
-	if (old_link(name))
-		(void)unlink(name);
-	if (!lstat(name, &st)) {
+	if (!old_link(name) && !lstat(name, &st)) {
 		errno = EEXIST;
 		if (!is_self(name))
 			complain("left alone: ", dir, name);
-	} else if (make_link(name) < 0) {
-		complain("cannot make the link ", dir, name);
+		return;
 	}
+	/* What works stays until the new link is there. */
+	(void)unlink(NEW_LINK);
+	if (make_link(NEW_LINK) < 0 || rename(NEW_LINK, name) < 0)
+		complain("cannot make the link ", dir, name);
+	(void)unlink(NEW_LINK);
 }
 
 /*
