@@ -385,6 +385,19 @@ def stopping_while_short():
 
 
 @test
+def hangup():
+    """C119 SIGHUP stops the listener, unless nohup(1) said otherwise"""
+    server = preauth(1)
+    visit(server)
+    server.signal(signal.SIGHUP)
+    is_(server.wait(), 0, "C119 it ends, with status 0")
+    like(server.log(), r"stopped", "C119 and says so")
+    server = preauth(1, wrap=["nohup"])
+    server.signal(signal.SIGHUP)
+    like(visit(server), GOOD.decode(), "C119 with nohup it goes on")
+
+
+@test
 def few_descriptors():
     """C123 descriptors run out"""
     server = preauth(1)

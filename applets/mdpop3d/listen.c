@@ -147,6 +147,15 @@ static void shed(struct listener *l, int socket)
 		wait_a_moment();
 }
 
+/* nohup(1) has said that the end of a terminal is none of ours. */
+static bool hangup_is_ignored(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGHUP, NULL, &now) == 0 &&
+	    now.sa_handler == SIG_IGN;
+}
+
 static void become_child(struct listener *l, int fd)
 {
 	for (nfds_t i = 0; i < l->at.n; i++)
@@ -159,7 +168,8 @@ static void become_child(struct listener *l, int fd)
 		close(fd);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	if (!hangup_is_ignored())
+		signal(SIGHUP, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -222,7 +232,8 @@ static void catch_signals(sigset_t *open)
 	sigprocmask(SIG_BLOCK, &closed, open);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
+	if (!hangup_is_ignored())
+		sigaction(SIGHUP, &act, NULL);
 	sigaction(SIGCHLD, &act, NULL);
 }
 
