@@ -100,34 +100,30 @@ static int no_applet(const char *name)
 	return EXIT_NO_APPLET;
 }
 
-void box_each_link(void (*use)(const char *dir, const char *name))
+int box_each_link(int (*use)(const char *dir, const char *name))
 {
 	const struct applet *a;
 	const char *rest;
 	char buf[32];
 	struct str name;
 	size_t n;
+	int e = 0;
 
 	for (a = applets; a->name; a++) {
-		use(a->dir, a->name);
+		e |= use(a->dir, a->name);
 		for (rest = a->links; *rest; rest += n + !!rest[n]) {
 			n = str_span(rest, ' ');
 			str_init(&name, buf, sizeof buf);
 			str_mem(&name, rest, n);
-			use(a->dir, name.p);
+			e |= use(a->dir, name.p);
 		}
 	}
+	return e;
 }
 
-/* What was asked for must arrive: a full disk is not a success. */
-static int said(int e)
+static int list_link(const char *dir, const char *name)
 {
-	return e < 0 ? EXIT_TEMPORARY : 0;
-}
-
-static void list_link(const char *dir, const char *name)
-{
-	(void)fd_puts(1, dir, "/", name, "\n", (char *)NULL);
+	return fd_puts(1, dir, "/", name, "\n", (char *)NULL);
 }
 
 static int list(const char *before, const char *after)
@@ -137,7 +133,7 @@ static int list(const char *before, const char *after)
 
 	for (a = applets; a->name; a++)
 		e |= fd_puts(1, before, a->name, after, (char *)NULL);
-	return said(e);
+	return output_status(e);
 }
 
 /* ---- front desk -------------------------------------------------------- */
@@ -149,12 +145,12 @@ static int help(const char *name)
 	if (name && !a)
 		return no_applet(name);
 	if (a)
-		return said(fd_puts(1, a->usage, (char *)NULL));
+		return output_status(fd_puts(1, a->usage, (char *)NULL));
 	(void)fd_puts(1, "popbox " POPBOX_VERSION
 	    ": several small mail programs in one\n\n" POPBOX_USAGE
 	    "\nApplets:", (char *)NULL);
 	(void)list(" ", "");
-	return said(fd_puts(1, "\n", (char *)NULL));
+	return output_status(fd_puts(1, "\n", (char *)NULL));
 }
 
 static int as_box(int argc, char **argv)
@@ -169,14 +165,12 @@ static int as_box(int argc, char **argv)
 	if (!strcmp(word, "--help"))
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-		return said(fd_puts(1, "popbox " POPBOX_VERSION "\n",
+		return output_status(fd_puts(1, "popbox " POPBOX_VERSION "\n",
 		    (char *)NULL));
 	if (!strcmp(word, "--list"))
 		return list("", "\n");
-	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full")) {
-		box_each_link(list_link);
-		return 0;
-	}
+	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--list-full"))
+		return output_status(box_each_link(list_link));
 	if (ENABLE_FEATURE_INSTALL && !strcmp(word, "--install"))
 		return box_install(argv[0], argv + 2);
 	(void)fd_puts(2, "popbox: unknown option ", word, "\n" POPBOX_USAGE,

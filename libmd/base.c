@@ -179,6 +179,11 @@ int fd_puts(int fd, const char *first, ...)
 	return e;
 }
 
+int output_status(int fd_puts_result)
+{
+	return fd_puts_result < 0 ? EXIT_TEMPORARY : EXIT_OK;
+}
+
 ptrdiff_t fd_read(int fd, void *p, size_t cap)
 {
 	ssize_t r;

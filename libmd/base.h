@@ -63,6 +63,15 @@ void wipe(void *p, size_t n);
 int fd_write(int fd, const void *p, size_t n);
 /* Strings up to a null pointer; 0, or -1 when not all could be written. */
 int fd_puts(int fd, const char *first, ...);
+
+enum {				/* exit statuses, as djb's tools have them */
+	EXIT_OK = 0,
+	EXIT_USAGE = 100,	/* will fail again: options, configuration */
+	EXIT_TEMPORARY = 111
+};
+
+/* For what was asked for and had to arrive: a full disk is no success. */
+int output_status(int fd_puts_result);
 /* Reads up to cap bytes, EINTR-safe; bytes read, 0 at the end, or -1. */
 ptrdiff_t fd_read(int fd, void *p, size_t cap);
 /* Two descriptors for one open file (an inetd's fd 0 and fd 2)? */

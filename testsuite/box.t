@@ -90,7 +90,15 @@ run 0 "$dir/popbox-0.1" --version
 t 'popbox-anything is the box'
 if [ -w /dev/full ]; then
 	timeout 10 "$POPBOX" --help >/dev/full 2>"$dir/err"
-	[ $? -eq 111 ]
+	help=$?
+	timeout 10 "$POPBOX" --list >/dev/full 2>"$dir/err"
+	list=$?
+	full=111
+	if grep -q '^CONFIG_FEATURE_INSTALL=y' "$CONFIG"; then
+		timeout 10 "$POPBOX" --list-full >/dev/full 2>"$dir/err"
+		full=$?
+	fi
+	[ "$help $list $full" = '111 111 111' ]
 	t 'standard output full: exit 111'
 else
 	skip 'standard output full: exit 111' 'no /dev/full'

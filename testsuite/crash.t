@@ -22,19 +22,9 @@ def filled():
     return box
 
 
-def contents(box):
-    """Sorted contents of all messages."""
-    found = []
-    for sub in ("new", "cur"):
-        for name in box.names(sub):
-            with open(box.join(sub, name), "rb") as file:
-                found.append(file.read())
-    return sorted(found)
-
-
 def survivors(box, may_be_gone=()):
     """What is wrong with the Maildir: messages lost, doubled or spoilt."""
-    left = contents(box)
+    left = box.contents()
     known = {n: b"number %d\n" % n for n in range(1, 7)}
     wrong = [c for c in left if c not in known.values()]
     wrong += [n for n in known if left.count(known[n]) > 1]
@@ -52,7 +42,7 @@ def serves_rest(box):
                 c.cmd(b"DELE " + number)
         answer = c.cmd("QUIT")
         c.server.wait()
-    return answer == b"+OK\r\n" and contents(box) == [
+    return answer == b"+OK\r\n" and box.contents() == [
         b"number %d\n" % n for n in range(1, 7) if n not in DELETED]
 
 
@@ -108,10 +98,10 @@ def sweep(what, meanwhile):
             lost.append((stop, left))
         if answer == b"+OK\r\n":
             answered += 1
-            if len(contents(box)) != 3:
+            if len(box.contents()) != 3:
                 undone.append((stop, "answered too early"))
         if not serves_rest(box):
-            undone.append((stop, contents(box)))
+            undone.append((stop, box.contents()))
         stop += STEP
     is_(lost, [], "C98 C107 killed at %d stops, %s: nothing lost" % (
         (stop - 1) // STEP, what))
@@ -159,7 +149,7 @@ def terminated():
                 c.rest()
                 c.server._signalled = True
                 c.server.wait()
-            is_((contents(box), box.names("new")),
+            is_((box.contents(), box.names("new")),
                 ([b"number %d\n" % n for n in (1, 3, 6)], []),
                 "C119 SIG%s in the first %s" % (number, call))
 
@@ -225,9 +215,9 @@ def removed_is_removed():
             c.cmd("QUIT")
             c.server.signal(signal.SIGKILL)
             c.server.wait()
-        if contents(box) != [b"number %d\n" % n for n in (1, 3, 6)] or (
+        if box.contents() != [b"number %d\n" % n for n in (1, 3, 6)] or (
                 box.names("new")):
-            wrong.append(contents(box))
+            wrong.append(box.contents())
     is_(wrong, [], "C97 20 sessions killed right after it")
 
 

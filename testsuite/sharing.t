@@ -25,16 +25,6 @@ def finish(c):
     return got
 
 
-def contents(box):
-    """Sorted contents of all messages."""
-    found = []
-    for sub in ("new", "cur"):
-        for name in box.names(sub):
-            with open(box.join(sub, name), "rb") as file:
-                found.append(file.read())
-    return sorted(found)
-
-
 def swap(box, pair):
     """Renames two files so that each gets the name of the other."""
     one, two = (box.join(*place) for place in pair)
@@ -67,7 +57,7 @@ def swapped_twins():
                     "C71 C100 RETR sends the same as before: " + where)
                 c.cmd("DELE %d" % (1 + before.index(marked + b"\r\n")))
                 is_(finish(c), b"+OK\r\n", "C71 C100 QUIT")
-            is_(contents(box), sorted({b"one\n", b"two\n", b"other\n"} -
+            is_(box.contents(), sorted({b"one\n", b"two\n", b"other\n"} -
                                       {marked + b"\n"}),
                 "C71 C100 and QUIT removes the marked one: " + where)
 
@@ -83,7 +73,7 @@ def swapped_after_mark():
                 c.cmd("DELE %d" % (1 + bodies.index(marked + b"\r\n")))
                 swap(box, pair)
                 is_(finish(c), b"+OK\r\n", "C71 C100 QUIT")
-            is_(contents(box), sorted({b"one\n", b"two\n", b"other\n"} -
+            is_(box.contents(), sorted({b"one\n", b"two\n", b"other\n"} -
                                       {marked + b"\n"}),
                 "C71 C100 only the marked one is gone: %s, %s" % (
                     pair, marked.decode()))
@@ -100,9 +90,9 @@ def twin_removed_by_another():
                 c.cmd("DELE %d" % (1 + bodies.index(data)))
                 os.unlink(box.join(*marked))
                 is_(finish(c), b"+OK\r\n", "C99 counts as removed")
-            ok(len(contents(box)) == 2 and
-               data.replace(b"\r", b"") not in contents(box),
-               "C71 C99 its twin stays: %s" % (marked,), contents(box))
+            ok(len(box.contents()) == 2 and
+               data.replace(b"\r", b"") not in box.contents(),
+               "C71 C99 its twin stays: %s" % (marked,), box.contents())
 
 
 @test
@@ -121,8 +111,8 @@ def replaced():
             is_(finish(c), NOT_REMOVED, "C101 C98 %s: QUIT" % name)
             like(c.server.log(), r"quit \(3/\d+ msgs/bytes left, 0/0 deleted",
                  "C101 C98 %s: the log counts it as left" % name)
-        ok(b"another\n" in contents(box), "C101 %s: it is not removed" % name,
-           contents(box))
+        ok(b"another\n" in box.contents(), "C101 %s: it is not removed" % name,
+           box.contents())
     box = Maildir()
     box.add("cur", "1.c:2,S", b"listed\n")
     with session(box) as c:
@@ -145,7 +135,7 @@ def many_links():
         c.cmd("DELE 1")
         os.link(path, box.join("cur", "1.same.host:2,FRST"))
         is_(finish(c), b"+OK\r\n", "C71 C100 QUIT")
-    is_(contents(box), [b"other\n"],
+    is_(box.contents(), [b"other\n"],
         "C71 C100 all %d names are gone, a late one too" % (len(flags) + 2))
 
 
@@ -159,7 +149,7 @@ def late_link():
             c.cmd("DELE 1")
             os.link(path, box.join(sub, name))
             is_(finish(c), b"+OK\r\n", "C71 %s/%s: QUIT" % (sub, name))
-        is_(contents(box), [], "C71 %s/%s: both are gone" % (sub, name))
+        is_(box.contents(), [], "C71 %s/%s: both are gone" % (sub, name))
 
 
 @test
@@ -178,7 +168,7 @@ def link_that_stays():
             is_(finish(c), NOT_REMOVED, "C98 %s/ is closed: QUIT" % closed)
             like(c.server.log(), r"quit \(2/\d+ msgs/bytes left, 0/0 deleted",
                  "C98 %s/ is closed: it counts as left" % closed)
-        is_(sorted(set(contents(box))), [b"once\n", b"other\n"],
+        is_(sorted(set(box.contents())), [b"once\n", b"other\n"],
             "C98 %s/ is closed: the file is still there" % closed)
 
 

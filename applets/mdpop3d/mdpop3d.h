@@ -13,12 +13,6 @@
 #include "netio.h"
 #include "pop3.h"
 
-enum {				/* exit statuses, as djb's tools have them */
-	EXIT_OK = 0,
-	EXIT_USAGE = 100,	/* will fail again: options, configuration */
-	EXIT_TEMPORARY = 111
-};
-
 enum {
 	LISTEN_MAX = 8,		/* -l options */
 	SAFE_NAME = 4 * 64 + 4	/* 64 bytes of outside text, escaped */

@@ -46,14 +46,9 @@ static int misuse(const char *what, const char *detail)
 	return EXIT_USAGE;
 }
 
-static int said(int e)
-{
-	return e < 0 ? EXIT_TEMPORARY : EXIT_OK;
-}
-
 static int print_version(void)
 {
-	return said(fd_puts(STDOUT_FILENO,
+	return output_status(fd_puts(STDOUT_FILENO,
 	    "mdpop3d " POPBOX_VERSION " (popbox)",
 	    ENABLE_FEATURE_MDPOP3D_AUTH ? " auth" : "",
 	    ENABLE_FEATURE_MDPOP3D_USERFILE ? " userfile" : "",
@@ -172,8 +167,8 @@ static int parse_options(struct conf *c, char **argv)
 		const char name[] = { '-', o.letter, '\0' };
 
 		if (letter == OPT_HELP)
-			return said(fd_puts(STDOUT_FILENO, mdpop3d_usage,
-			    (char *)NULL));
+			return output_status(fd_puts(STDOUT_FILENO,
+			    mdpop3d_usage, (char *)NULL));
 		if (letter == 'V' || letter == OPT_VERSION)
 			return print_version();
 		if (letter == OPT_UNKNOWN)

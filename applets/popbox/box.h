@@ -5,7 +5,7 @@
 #ifndef POPBOX_BOX_H
 #define POPBOX_BOX_H
 
-enum { EXIT_USAGE = 100, EXIT_TEMPORARY = 111, EXIT_NO_APPLET = 127 };
+enum { EXIT_NO_APPLET = 127 };	/* besides those of base.h */
 
 struct applet {
 	const char *name;
@@ -20,9 +20,10 @@ const char *box_base_name(const char *path);
 
 /*
  * Calls use() for the name of every applet and for its further names; dir
- * is where the link belongs, without the leading slash.
+ * is where the link belongs, without the leading slash.  0, or negative
+ * when one of the calls was.
  */
-void box_each_link(void (*use)(const char *dir, const char *name));
+int box_each_link(int (*use)(const char *dir, const char *name));
 
 /*
  * popbox --install [-s] [DIR]: arg is what follows --install.  Says on

@@ -24,16 +24,15 @@ enum { LONGEST = 1024 };	/* bytes of a path; a longer one is refused */
 
 static struct {
 	bool symbolic;
-	bool trouble;		/* a link could not be made */
 	char self[LONGEST];	/* physical path of this binary */
 	char root[LONGEST];	/* physical path of where the links go */
 } g;
 
-static void complain(const char *what, const char *dir, const char *name)
+static int complain(const char *what, const char *dir, const char *name)
 {
 	fd_puts(2, "popbox: ", what, dir, "/", name, ": ", strerror(errno),
 		"\n", (char *)NULL);
-	g.trouble = true;
+	return -1;
 }
 
 /* The working directory, physical; "" for the root; false if too long. */
@@ -177,25 +176,24 @@ static int make_link(const char *name)
 
 #define NEW_LINK ".popbox-new"
 
-static void install_link(const char *dir, const char *name)
+static int install_link(const char *dir, const char *name)
 {
 	struct stat st;
+	int e = 0;
 
-	if (chdir(g.root) < 0 || enter(dir) < 0) {
-		complain("cannot enter ", dir, "");
-		return;
-	}
+	if (chdir(g.root) < 0 || enter(dir) < 0)
+		return complain("cannot enter ", dir, "");
 	if (!old_link(name) && !lstat(name, &st)) {
 		errno = EEXIST;
-		if (!is_self(name))
-			complain("left alone: ", dir, name);
-		return;
+		return is_self(name) ? 0 :
+		    complain("left alone: ", dir, name);
 	}
 	/* What works stays until the new link is there. */
 	(void)unlink(NEW_LINK);
 	if (make_link(NEW_LINK) < 0 || rename(NEW_LINK, name) < 0)
-		complain("cannot make the link ", dir, name);
+		e = complain("cannot make the link ", dir, name);
 	(void)unlink(NEW_LINK);
+	return e;
 }
 
 /*
@@ -226,6 +224,5 @@ int box_install(const char *argv0, char **arg)
 		fd_puts(2, "popbox: cannot find my own file\n", (char *)NULL);
 		return EXIT_TEMPORARY;
 	}
-	box_each_link(install_link);
-	return g.trouble ? EXIT_TEMPORARY : 0;
+	return output_status(box_each_link(install_link));
 }

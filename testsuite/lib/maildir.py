@@ -68,6 +68,15 @@ class Maildir:
             self.add(sub, name + (":2,S" if sub == "cur" else ""), data)
         return self
 
+    def contents(self):
+        """Sorted contents of all messages."""
+        found = []
+        for sub in ("new", "cur"):
+            for name in self.names(sub):
+                with open(self.join(sub, name), "rb") as file:
+                    found.append(file.read())
+        return sorted(found)
+
     def names(self, sub):
         return sorted(os.listdir(os.fsencode("%s/%s" % (self.path, sub))))
 

@@ -113,6 +113,14 @@ static void slow_peer(void)
 	hang_up();
 }
 
+static void fill_kernel(void)
+{
+	static const char block[4096];
+
+	while (send(c.out, block, sizeof block, MSG_DONTWAIT) > 0)
+		continue;
+}
+
 /* The clock of a line starts when all is sent, not while a peer reads. */
 static void late_start(void)
 {
@@ -120,9 +128,7 @@ static void late_start(void)
 	pid_t pid;
 
 	connection(400);
-	memset(big, 'x', sizeof big);
-	while (send(c.out, big, sizeof big, MSG_DONTWAIT) > 0)
-		continue;
+	fill_kernel();
 	nio_puts(&c, "reply");
 	pid = fork();
 	if (pid == 0) {
@@ -145,9 +151,7 @@ static void slow_finish(void)
 	pid_t pid;
 
 	connection(300);
-	memset(big, 'x', sizeof big);
-	while (send(c.out, big, sizeof big, MSG_DONTWAIT) > 0)
-		continue;
+	fill_kernel();
 	pid = fork();
 	if (pid == 0) {
 		for (int i = 0; i < 10; i++) {
