@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base.h"
+
 /* floor(2^32 * |sin(i + 1)|): RFC 1321 section 3.4. */
 static const uint32_t sine[64] = {
 	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee,
@@ -120,4 +122,38 @@ void md5_end(struct md5 *m, unsigned char out[MD5_SIZE])
 	md5_add(m, length, sizeof length);
 	for (int i = 0; i < 4; i++)
 		store32(out + 4 * i, m->h[i]);
+}
+
+struct hmac {
+	struct md5 md5;
+	unsigned char key[64];
+};
+
+/* MD5 of the key, changed by `flip` in each byte, and the text. */
+static void keyed(struct hmac *h, unsigned char flip, const void *text,
+    size_t n, unsigned char out[MD5_SIZE])
+{
+	for (int i = 0; i < 64; i++)
+		h->key[i] ^= flip;
+	md5_begin(&h->md5);
+	md5_add(&h->md5, h->key, sizeof h->key);
+	md5_add(&h->md5, text, n);
+	md5_end(&h->md5, out);
+}
+
+void md5_hmac(const void *key, size_t keylen, const void *text, size_t n,
+    unsigned char out[MD5_SIZE])
+{
+	struct hmac h = { .key = { 0 } };
+
+	if (keylen > sizeof h.key) {
+		md5_begin(&h.md5);
+		md5_add(&h.md5, key, keylen);
+		md5_end(&h.md5, h.key);
+	} else {
+		memcpy(h.key, key, keylen);
+	}
+	keyed(&h, 0x36, text, n, out);
+	keyed(&h, 0x36 ^ 0x5c, out, MD5_SIZE, out);
+	wipe(&h, sizeof h);
 }

@@ -21,4 +21,8 @@ void md5_begin(struct md5 *m);
 void md5_add(struct md5 *m, const void *p, size_t n);
 void md5_end(struct md5 *m, unsigned char out[MD5_SIZE]);
 
+/* HMAC-MD5 (RFC 2104), which CRAM-MD5 asks for. */
+void md5_hmac(const void *key, size_t keylen, const void *text, size_t n,
+    unsigned char out[MD5_SIZE]);
+
 #endif

@@ -38,15 +38,28 @@ void nio_init(struct nio *c, int in, int out, int timeout)
 #ifndef SYS_clock_gettime	/* musl on 32-bit machines */
 #define SYS_clock_gettime -1
 #endif
+static void read_clock(struct timespec *t)
+{
+	if (sizeof(long) == 8 && ENABLE_STATIC)
+		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, t);
+	else
+		clock_gettime(CLOCK_MONOTONIC, t);
+}
+
 int64_t nio_now(void)
 {
 	struct timespec t;
 
-	if (sizeof(long) == 8 && ENABLE_STATIC)
-		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
-	else
-		clock_gettime(CLOCK_MONOTONIC, &t);
+	read_clock(&t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t nio_usec(void)
+{
+	struct timespec t;
+
+	read_clock(&t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* The moment at which what starts now has taken too long. */

@@ -41,6 +41,7 @@ struct nio {
 
 void nio_init(struct nio *c, int in, int out, int timeout);
 int64_t nio_now(void);		/* monotonic */
+int64_t nio_usec(void);		/* the same in microseconds */
 
 /*
  * One line of at most `max` octets with its end (CRLF or a bare LF), into

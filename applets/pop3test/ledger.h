@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ledger: what all sessions together know of a user's maildrop, and
+ * what no server may do to it.  Sessions are ledger.c, the rules maildrop.c.
+ */
+#ifndef POP3TEST_LEDGER_H
+#define POP3TEST_LEDGER_H
+
+#include "load.h"
+
+enum {
+	MESSAGES = 4096,	/* of a user, less one, that are followed */
+	UID_SIZE = 71,		/* RFC 1939 section 7: 70 octets; and a NUL */
+	SUM_SIZE = 16		/* of the 32 digits of an MD5, enough of them */
+};
+
+enum state {
+	HERE,
+	LEAVING,		/* a QUIT is on its way */
+	GONE,
+	UNSURE			/* nobody can say: both are right */
+};
+
+struct message {
+	uint64_t octets;	/* as LIST has it; 0: not told */
+	uint32_t seen, left;	/* when, by the maildrop's clock */
+	uint16_t next;		/* in the maildrop's order; 0: none */
+	uint8_t state;
+	bool spared;		/* was marked, and then there was no QUIT */
+	char sum[SUM_SIZE];	/* of what RETR gave; NUL first: nothing yet */
+	char uid[UID_SIZE];
+};
+
+struct maildrop {
+	uint32_t inside;	/* sessions that are logged in */
+	uint32_t entered;	/* that ever were */
+	uint32_t left;		/* milliseconds from t0, of the last end */
+	uint32_t unfollowed;
+	uint32_t lock;		/* of what follows */
+	uint32_t clock;
+	uint32_t n;		/* messages; m[0] is none: the chain's head */
+	struct message m[MESSAGES];
+};
+
+/* A session, and what it has seen. */
+struct visit {
+	struct worker *w;
+	struct maildrop *d;
+	const char *user;
+	struct conn *c;
+	uint32_t began;		/* by the clock, before the login */
+	uint32_t entered;	/* as d->entered was then */
+	uint64_t count, octets;	/* as STAT said */
+	uint64_t listed, sum;	/* by LIST, so far */
+	uint64_t named;		/* by UIDL, so far */
+	uint16_t at;		/* where in the order we are */
+	bool disordered;	/* that has been said */
+	/* by number, from 1: which it is (0: not followed), how large */
+	uint16_t message[MESSAGES];
+	uint64_t size[MESSAGES];
+	bool marked[MESSAGES];
+	bool seen[MESSAGES];	/* by message */
+};
+
+/* The rule that is broken: "WHAT a, BUT b"; `uid` may be "". */
+void violation(const struct visit *v, const char *rule, const char *uid,
+    const char *what, uint64_t a, const char *but, uint64_t b);
+
+void drop_begin(struct visit *v);
+/* UIDL says that message `number` is this one. */
+void drop_name(struct visit *v, uint64_t number, const char *uid);
+/* It has said all. */
+void drop_named(struct visit *v);
+const char *drop_uid(const struct visit *v, unsigned number);
+/* What RETR has given. */
+void drop_fetched(struct visit *v, unsigned number, const struct body *b);
+/* It was refused. */
+void drop_refused(struct visit *v, unsigned number);
+/* What is marked is about to go; has gone, or nobody knows; stays. */
+void drop_leaving(struct visit *v);
+void drop_left(struct visit *v, enum state state);
+void drop_spared(struct visit *v);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_FEATURE_POP3TEST_RUN) += applets/pop3test/run.o
+/*
+ * Runs a script, line by line.  A step that fails ends its test, and the
+ * next test begins with no connections.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "netio.h"
+#include "script.h"
+
+void run_init(struct run *r, const struct options *o, const struct script *s)
+{
+	memset(r, 0, sizeof *r);
+	r->o = o;
+	r->s = s;
+	trace_init(&r->trace, o);
+	if (o->has_user)
+		run_set(r, "user", o->user);
+	if (o->has_pass)
+		run_set(r, "pass", o->pass);
+	if (o->target.host[0])
+		run_set(r, "host", o->target.host);
+	for (char **d = o->defs; d && *d; d++) {
+		size_t n = str_span(*d, '=');
+
+		(void)vars_set(&r->given, *d, n, *d + n + 1,
+		    strlen(*d + n + 1));
+	}
+}
+
+void run_set(struct run *r, const char *name, const char *value)
+{
+	(void)vars_set(&r->given, name, strlen(name), value, strlen(value));
+}
+
+/* ---- connections ------------------------------------------------------- */
+
+struct slot *run_slot(struct run *r, const char *tag)
+{
+	for (int i = 0; i < CONNS; i++)
+		if (r->slot[i].used && !strcmp(r->slot[i].c.tag, tag))
+			return &r->slot[i];
+	return NULL;
+}
+
+static struct slot *new_slot(struct run *r, const char *tag)
+{
+	struct slot *s = r->slot;
+
+	while (s < r->slot + CONNS && s->used && s->c.open)
+		s++;
+	if (s == r->slot + CONNS)
+		return NULL;
+	conn_init(&s->c, r->o, tag);
+	s->used = true;
+	s->rejects = false;
+	return s;
+}
+
+struct slot *run_take_slot(struct run *r, const char *tag,
+    struct trouble *why)
+{
+	struct slot *s = run_slot(r, tag);
+
+	if (!s)
+		s = new_slot(r, tag);
+	if (!s) {
+		trouble_set(why, PT_UNKNOWN, ST_OWN,
+		    "more than 8 connections at a time", (char *)NULL);
+		return NULL;
+	}
+	s->c.trace = r->report || r->o->verbose ? &r->trace : NULL;
+	s->c.timing = r->timing;
+	s->c.timeout = r->timeout;
+	s->c.rcvbuf = r->rcvbuf;
+	return s;
+}
+
+struct conn *run_conn(struct run *r, const char *tag, struct trouble *why)
+{
+	struct slot *s = run_take_slot(r, tag, why);
+
+	if (!s)
+		return NULL;
+	if (r->within && (int)r->within < s->c.timeout)
+		s->c.timeout = (int)r->within;
+	if (!s->c.open && run_open(r, &s->c, &r->o->target, why) < 0)
+		return NULL;
+	return &s->c;
+}
+
+static int send_all(struct run *r, const char *but, struct trouble *why)
+{
+	int e = 0;
+
+	for (struct slot *s = r->slot; s < r->slot + CONNS && e == 0; s++)
+		if (s->used && s->c.open && strcmp(s->c.tag, but) != 0)
+			e = conn_send(&s->c, why);
+	return e;
+}
+
+/* ---- steps ------------------------------------------------------------- */
+
+/* The step after a loop's last turn, or its first again. */
+static int loop_end(struct run *r)
+{
+	struct loop *l = &r->loop[r->loops - 1];
+	const struct sline *head = &r->s->line[l->line];
+	const char *arg = script_at(r->s, head->arg), *name;
+	size_t n = text_word(&arg, &name);
+	char digits[24];
+	struct str s;
+
+	if (l->now >= l->last) {
+		r->loops--;
+		return STEP_OK;
+	}
+	l->now++;
+	r->at = l->line;
+	if (head->op == OP_REPEAT)
+		return STEP_OK;
+	str_init(&s, digits, sizeof digits);
+	str_u64(&s, l->now);
+	return run_bind(r, name, n, s.p, s.len, &r->why);
+}
+
+static int loop_begin(struct run *r, const struct sline *l,
+    struct trouble *why)
+{
+	struct loop *loop = &r->loop[r->loops];
+
+	if (run_bounds(r, l, &loop->now, &loop->last, why) < 0)
+		return STEP_FAILED;
+	loop->line = r->at;
+	r->loops++;
+	if (loop->now > loop->last) {
+		r->at = l->jump;
+		r->loops--;
+		return STEP_OK;
+	}
+	loop->now--;		/* the turn that loop_end begins */
+	return loop_end(r);
+}
+
+static bool is_read(const struct sline *l)
+{
+	return l->op >= OP_MATCH && l->op <= OP_PROSE;
+}
+
+/*
+ * Commands of one connection that stand together leave together; whatever
+ * else comes sends them before it is done.
+ */
+static int step(struct run *r, const struct sline *l, struct trouble *why)
+{
+	bool sends = l->op == OP_SEND || l->op == OP_RAW;
+
+	if (l->op == OP_FOR || l->op == OP_REPEAT)
+		return loop_begin(r, l, why);
+	if (l->op == OP_END)
+		return loop_end(r);
+	if (send_all(r, sends ? l->tag : "?", why) < 0)
+		return STEP_FAILED;
+	if (sends)
+		return step_send(r, l, why);
+	if (is_read(l))
+		return step_read(r, l, why);
+	return step_do(r, l, why);
+}
+
+/* "within" holds for the step that follows it. */
+static int timed_step(struct run *r, const struct sline *l,
+    struct trouble *why)
+{
+	uint32_t within = r->within;
+	int64_t began = nio_usec();
+	int e = step(r, l, why);
+
+	if (!within || l->op == OP_WITHIN)
+		return e;
+	r->within = 0;
+	if (e == 0 && nio_usec() - began > (int64_t)within * 1000)
+		return trouble_set(why, PT_WARNING, ST_REPLY,
+		    "it came, but too late", (char *)NULL);
+	return e;
+}
+
+/* ---- tests ------------------------------------------------------------- */
+
+/* What the test has not read is a failure of it. */
+static int check_rests(struct run *r, struct trouble *why)
+{
+	int e = send_all(r, "?", why);
+
+	for (struct slot *s = r->slot; s < r->slot + CONNS && e == 0; s++)
+		if (s->used && s->c.open)
+			e = conn_want_no_rest(&s->c, r->report ? 5 : 0, why);
+	return e;
+}
+
+static void end_connections(struct run *r)
+{
+	for (struct slot *s = r->slot; s < r->slot + CONNS; s++) {
+		if (s->used)
+			conn_close(&s->c);
+		s->used = false;
+	}
+}
+
+static void failed(struct run *r, const struct trouble *why)
+{
+	if (why->status > r->status || r->status == PT_UNKNOWN)
+		r->status = why->status;
+	if (r->why.status == PT_OK)
+		r->why = *why;
+}
+
+static uint32_t test_end(const struct run *r, uint32_t i)
+{
+	while (i < r->s->n && r->s->line[i].op != OP_TEST)
+		i++;
+	return i;
+}
+
+static int run_steps(struct run *r, uint32_t end, struct trouble *why)
+{
+	int e, worst = STEP_OK;
+
+	while (r->at < end) {
+		const struct sline *l = &r->s->line[r->at];
+
+		e = timed_step(r, l, why);
+		if (e == STEP_SKIP)
+			return e;
+		if (e < 0) {
+			failed(r, why);
+			worst = e;
+			if (!r->o->keep_going || why->status >= PT_CRITICAL)
+				return e;
+			if (r->report)
+				report_log(r->report, why->text);
+		}
+		r->at++;
+	}
+	e = worst == STEP_OK ? check_rests(r, why) : worst;
+	if (e < 0 && worst == STEP_OK)
+		failed(r, why);
+	return e;
+}
+
+static void begin_test(struct run *r)
+{
+	r->loops = r->within = 0;
+	r->timeout = r->o->timeout;
+	r->rcvbuf = 0;
+	r->trace.n = 0;
+	r->got[0] = r->reason[0] = '\0';
+}
+
+/* Steps of POP3 before the first "test" are one without a title. */
+static bool has_steps(const struct run *r, uint32_t from, uint32_t to)
+{
+	for (; from < to; from++)
+		if (r->s->line[from].op <= OP_HANGUP ||
+		    r->s->line[from].op == OP_LOGIN)
+			return true;
+	return false;
+}
+
+/*
+ * The lines from r->at up to `end`; `title` is null for those before any.
+ * Those are no test when they succeed and have no steps of POP3.
+ */
+static int run_test(struct run *r, const struct sline *title, uint32_t end)
+{
+	struct trouble why = { 0 };
+	bool counts = title || has_steps(r, r->at, end);
+	int e;
+
+	begin_test(r);
+	e = run_steps(r, end, &why);
+	end_connections(r);
+	if (e != STEP_OK || counts) {
+		r->skipped += e == STEP_SKIP;
+		r->failed += e < 0;
+		r->passed += e == STEP_OK;
+		if (r->report)
+			report_test(r->report, r, title, &why, e);
+	}
+	r->at = end;
+	return e;
+}
+
+static int copy_variable(void *ctx, const char *name, const char *value)
+{
+	struct run *r = ctx;
+
+	return vars_set(&r->vars, name, strlen(name), value, strlen(value));
+}
+
+int run_once(struct run *r)
+{
+	const struct sline *line = r->s->line;
+	bool good = true;
+	int e;
+
+	r->vars.area.len = 0;
+	r->bodies = 0;
+	r->at = 0;
+	r->why = (struct trouble){ 0 };
+	if (vars_each(&r->given, copy_variable, r) < 0)
+		return trouble_set(&r->why, PT_UNKNOWN, ST_OWN,
+		    "out of memory", (char *)NULL);
+	e = run_test(r, NULL, test_end(r, 0));
+	if (e != STEP_OK && !has_steps(r, 0, r->at))
+		return e < 0 ? -1 : 0;
+	good = e >= 0;
+	while (r->at < r->s->n && (good || !r->o->stop_first)) {
+		const struct sline *title = &line[r->at++];
+
+		if (run_test(r, title, test_end(r, r->at)) < 0)
+			good = false;
+	}
+	return good ? 0 : -1;
+}
+
+void run_end(struct run *r)
+{
+	end_connections(r);
+	run_remove_dir(r);
+	vars_free(&r->vars);
+	vars_free(&r->given);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_FEATURE_POP3TEST_RUN) += applets/pop3test/text.o
+/* Texts of scripts: escapes, variables, words, durations. */
+#include <string.h>
+
+#include "script.h"
+
+static bool is_letter(char c)
+{
+	c = (char)ascii_lower(c);
+	return (c >= 'a' && c <= 'z') || c == '_';
+}
+
+static size_t name_length(const char *p)
+{
+	size_t n = 0;
+
+	if (is_letter(*p))
+		while (is_letter(p[n]) || (p[n] >= '0' && p[n] <= '9'))
+			n++;
+	return n;
+}
+
+bool is_name(const char *p, size_t n)
+{
+	return n > 0 && n <= NAME_LEN && name_length(p) == n;
+}
+
+static int hex_digit(char c)
+{
+	c = (char)ascii_lower(c);
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* What follows a backslash. */
+static const char *escape(const char *p, struct token *t)
+{
+	static const char names[] = "rnt0\\$", bytes[] = "\r\n\t\0\\$";
+	const char *at = names + str_span(names, *p);
+
+	t->kind = T_BYTE;
+	if (*p == '|') {
+		t->kind = T_CUT;
+	} else if (*p == 'x' && hex_digit(p[1]) >= 0 &&
+	    hex_digit(p[2]) >= 0) {
+		t->byte = (unsigned char)(hex_digit(p[1]) << 4 |
+		    hex_digit(p[2]));
+		return p + 3;
+	} else if (*p && *at) {
+		t->byte = (unsigned char)bytes[at - names];
+	} else {
+		t->kind = T_BAD;
+		return p;
+	}
+	return p + 1;
+}
+
+static bool is_property(const char *p, size_t n)
+{
+	static const char known[] = "octets lines md5 want sum ";
+
+	for (const char *k = known; *k; k += str_span(k, ' ') + 1)
+		if (str_span(k, ' ') == n && memcmp(k, p, n) == 0)
+			return true;
+	return false;
+}
+
+/* What follows a dollar sign. */
+static const char *variable(const char *p, struct token *t)
+{
+	bool brace = *p == '{';
+	size_t n;
+
+	p += brace;
+	t->name = p;
+	t->len = name_length(p);
+	t->kind = t->len > 0 && t->len <= NAME_LEN ? T_NAME : T_BAD;
+	p += t->len;
+	n = *p == '.' ? name_length(p + 1) : 0;
+	if (is_property(p + 1, n)) {
+		t->property = p + 1;
+		t->property_len = n;
+		p += 1 + n;
+	} else if (str_after(p, "...")) {
+		t->rest = true;
+		p += 3;
+	}
+	if (brace && *p != '}')
+		t->kind = T_BAD;
+	return p + brace;
+}
+
+const char *text_token(const char *p, struct token *t)
+{
+	*t = (struct token){ .kind = T_BYTE, .byte = (unsigned char)*p };
+	if (*p == '\0') {
+		t->kind = T_END;
+		return p;
+	}
+	if (*p == '\\')
+		return escape(p + 1, t);
+	if (*p == '$')
+		return variable(p + 1, t);
+	return p + 1;
+}
+
+const char *text_check(const char *p)
+{
+	struct token t;
+	const char *at = p;
+
+	for (;;) {
+		p = text_token(at, &t);
+		if (t.kind == T_BAD)
+			return at;
+		if (t.kind == T_END)
+			return NULL;
+		at = p;
+	}
+}
+
+static const struct {
+	char unit[3];
+	uint16_t ms;
+} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60000 } };
+
+/* "5" of "1.5": thousandths, from at most three digits. */
+static const char *fraction(const char *p, uint32_t *thousandths)
+{
+	uint32_t worth = 100;
+
+	for (*thousandths = 0; *p >= '0' && *p <= '9'; p++) {
+		*thousandths += worth * (uint32_t)(*p - '0');
+		worth /= 10;
+	}
+	return p;
+}
+
+int text_duration(const char *p, size_t n, uint32_t *ms)
+{
+	const char *end = p + n;
+	uint32_t part = 0;
+	uint64_t whole;
+
+	p = scan_u64(p, &whole);
+	if (!p || whole > 1000000)
+		return -1;
+	if (*p == '.' && p[1] >= '0' && p[1] <= '9')
+		p = fraction(p + 1, &part);
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		uint64_t t = whole * units[i].ms +
+		    (uint64_t)part * units[i].ms / 1000;
+
+		if (strlen(units[i].unit) != (size_t)(end - p) ||
+		    memcmp(units[i].unit, p, (size_t)(end - p)) != 0)
+			continue;
+		*ms = (uint32_t)t;
+		return t > INT32_MAX ? -1 : 0;
+	}
+	return -1;
+}
+
+size_t text_word(const char **p, const char **word)
+{
+	const char *at = *p;
+	size_t n;
+
+	while (*at == ' ' || *at == '\t')
+		at++;
+	*word = at;
+	for (n = 0; at[n] && at[n] != ' ' && at[n] != '\t'; n++)
+		;
+	*p = at + n;
+	return n;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_POP3TEST) += applets/pop3test/tls.o
+/*
+ * TLS by another program.  It has us on its descriptors 0 and 1, in the
+ * clear, and the server on 6 and 7, as UCSPI clients have; what it has to
+ * say goes to wire.err.  For one that can only connect by itself (%s in its
+ * command) there is a UNIX socket instead, and a relay behind it.
+ *
+ * A TLS library would take the place of all this in wire_tls.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "netio.h"
+#include "pop3test.h"
+#include "wire.h"
+
+enum {
+	WORDS = 32,
+	COMMAND_TEXT = 2048,
+	START_TIME = 10000,	/* milliseconds until it connects */
+	TICK = 10,
+	DESCRIPTORS = 1024	/* that we could have open */
+};
+
+struct connector {
+	const char *command;
+	const char *host;	/* "" when nobody knows */
+	bool address;		/* that is an address, no name */
+	bool verify;
+	bool connects;		/* by itself: has %s */
+	int listener;
+	struct sockaddr_un at;	/* of the listener, in a directory of ours */
+	char text[COMMAND_TEXT];	/* the words */
+	char *argv[WORDS + 1];
+};
+
+static int fail(struct trouble *why, const char *what, const char *more)
+{
+	return trouble_set(why, PT_UNKNOWN, ST_TLS, what, more, (char *)NULL);
+}
+
+/* ---- its command ------------------------------------------------------- */
+
+/* What "%x" stands for; null: the word does not apply. */
+static const char *value(struct connector *c, char x)
+{
+	bool known = *c->host != '\0';
+
+	switch (x) {
+	case 'h':
+		return c->host;
+	case 'n':
+		return known && !c->address ? c->host : NULL;
+	case 'a':
+		return known && c->address ? c->host : NULL;
+	case 's':
+		c->connects = true;
+		return c->at.sun_path;
+	default:
+		return "%";
+	}
+}
+
+/* Appends the word of n bytes, and a NUL; false: it does not apply. */
+static bool add_word(struct connector *c, struct str *s, const char *p,
+    size_t n)
+{
+	bool applies = true;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *v;
+
+		if (p[i] != '%') {
+			str_char(s, p[i]);
+			continue;
+		}
+		v = value(c, i + 1 < n ? p[++i] : '%');
+		applies = applies && v;
+		str_put(s, v ? v : "");
+	}
+	str_char(s, '\0');
+	return applies;
+}
+
+static int split(struct connector *c, struct trouble *why)
+{
+	const char *p = c->command;
+	struct str s;
+	size_t n, words = 0;
+
+	str_init(&s, c->text, sizeof c->text);
+	for (;;) {
+		size_t at = s.len;
+
+		p += strspn(p, " \t");
+		n = strcspn(p, " \t");
+		if (n == 0)
+			break;
+		if (words == WORDS)
+			s.cut = true;
+		else if (add_word(c, &s, p, n))
+			c->argv[words++] = c->text + at;
+		p += n;
+	}
+	c->argv[words] = NULL;
+	return s.cut ? fail(why, "TLS: too long a command", NULL) : 0;
+}
+
+static int find_command(struct connector *c, const struct target *t,
+    struct trouble *why)
+{
+	char buf[COMMAND_TEXT];
+	struct str path = { .p = buf, .cap = sizeof buf };
+	struct nio_addr a;
+
+	c->host = t->kind == TG_UNIX ? "" : t->host;
+	c->address = names_numeric(&a, c->host);
+	if (c->verify && !*c->host)
+		return fail(why, "TLS: no host name to verify (-H)", NULL);
+	if (!c->command)
+		c->command = env_get(c->verify ? "POP3TEST_TLS_VERIFY" :
+		    "POP3TEST_TLS");
+	if (!c->command)
+		c->command = c->verify ? CONFIG_POP3TEST_TLS_VERIFY :
+		    CONFIG_POP3TEST_TLS;
+	if (split(c, why) < 0)
+		return -1;
+	if (!c->argv[0] || !wire_program(c->argv[0], &path))
+		return fail(why, "no TLS: no program for it "
+		    "(openssl); see -C", NULL);
+	return 0;
+}
+
+/* ---- the socket for it ------------------------------------------------- */
+
+/* The listener in a new directory that nobody else can enter. */
+static int listen_for(struct connector *c, struct trouble *why)
+{
+	const char *dir = env_get("TMPDIR");
+	unsigned char random[8];
+	struct str s;
+	size_t n;
+
+	c->at.sun_family = AF_UNIX;
+	str_init(&s, c->at.sun_path, sizeof c->at.sun_path);
+	str_put(&s, dir && *dir ? dir : "/tmp");
+	str_put(&s, "/pop3test.");
+	/* Without luck mkdir fails: it takes nothing that is there. */
+	(void)!getrandom(random, sizeof random, 0);
+	str_hex(&s, random, sizeof random);
+	n = s.len;
+	str_put(&s, "/s");
+	s.p[n] = '\0';
+	if (s.cut)
+		return fail(why, "TLS: too long a $TMPDIR", NULL);
+	if (mkdir(s.p, 0700) < 0)
+		return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
+	s.p[n] = '/';
+	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(c->listener, (struct sockaddr *)&c->at, sizeof c->at) < 0 ||
+	    listen(c->listener, 1) < 0)
+		return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
+	return 0;
+}
+
+static void remove_listener(struct connector *c)
+{
+	char *slash = strrchr(c->at.sun_path, '/');
+
+	if (!slash)
+		return;
+	(void)unlink(c->at.sun_path);
+	*slash = '\0';
+	(void)rmdir(c->at.sun_path);
+	if (c->listener >= 0)
+		close(c->listener);
+}
+
+/* -1: it has ended without (then *pid is 0), or takes too long. */
+static int wait_for(const struct connector *c, pid_t *pid)
+{
+	struct pollfd p = { .fd = c->listener, .events = POLLIN };
+
+	for (int ms = 0; ms < START_TIME; ms += TICK) {
+		if (poll(&p, 1, TICK) > 0)
+			return accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (wire_ended(pid, 0))
+			break;
+	}
+	return -1;
+}
+
+/* ---- the relay --------------------------------------------------------- */
+
+struct way {			/* bytes in one direction */
+	int from, to;		/* from: -1 after the end */
+	size_t pos, len;
+	char buf[8192];
+};
+
+static int relay_net;
+
+/* Others may end it as they like, but by SIGHUP the server gets an RST. */
+static void on_reset(int sig)
+{
+	const struct linger now = { .l_onoff = 1 };
+
+	(void)sig;
+	(void)setsockopt(relay_net, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	_exit(0);
+}
+
+static void must(ssize_t n)
+{
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		_exit(0);
+}
+
+static void move(struct way *w)
+{
+	ssize_t n;
+
+	if (w->pos < w->len) {
+		n = write(w->to, w->buf + w->pos, w->len - w->pos);
+		must(n);
+		w->pos += n > 0 ? (size_t)n : 0;
+		return;
+	}
+	n = read(w->from, w->buf, sizeof w->buf);
+	must(n);
+	w->pos = 0;
+	w->len = n > 0 ? (size_t)n : 0;
+	if (n == 0) {
+		w->from = -1;
+		if (shutdown(w->to, SHUT_WR) < 0)
+			close(w->to);
+	}
+}
+
+static void close_others(const int keep[3])
+{
+	/* A copy of another connection would keep it open. */
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		if (fd != keep[0] && fd != keep[1] && fd != keep[2])
+			close(fd);
+}
+
+static void relay(int in, int out, int client)
+{
+	static struct way way[2];
+	struct pollfd p[2];
+
+	way[0].from = in;
+	way[1].to = out;
+	way[0].to = way[1].from = client;
+	while (way[0].from >= 0 || way[1].from >= 0) {
+		for (int i = 0; i < 2; i++) {
+			bool full = way[i].pos < way[i].len;
+
+			p[i].fd = full ? way[i].to : way[i].from;
+			p[i].events = full ? POLLOUT : POLLIN;
+			p[i].revents = 0;
+		}
+		(void)poll(p, 2, -1);
+		for (int i = 0; i < 2; i++)
+			if (p[i].revents)
+				move(&way[i]);
+	}
+}
+
+static pid_t start_relay(int in, int out, int client)
+{
+	const int fds[3] = { in, out, client };
+	sigset_t hup, was;
+	pid_t pid;
+
+	/* Until it can do what SIGHUP is to do. */
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, &was);
+	pid = fork();
+	if (pid != 0) {
+		sigprocmask(SIG_SETMASK, &was, NULL);
+		return pid;
+	}
+	relay_net = in;
+	signal(SIGHUP, on_reset);
+	signal(SIGTERM, SIG_DFL);
+	sigemptyset(&hup);
+	sigprocmask(SIG_SETMASK, &hup, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	close_others(fds);
+	for (int i = 0; i < 3; i++)
+		(void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	relay(in, out, client);
+	_exit(0);
+}
+
+/* ---- both -------------------------------------------------------------- */
+
+static int start(struct connector *c, struct wire *w, int io)
+{
+	char name[HOST_MAX + 16], verify[] = "TLS_VERIFY=0";
+	char *env[] = { name, verify, NULL };
+	struct launch l = {
+		.argv = c->argv, .env = env, .io = io, .err = w->err,
+		.net_in = c->connects ? -1 : w->in,
+		.net_out = c->connects ? -1 : w->out
+	};
+	struct str s;
+
+	str_init(&s, name, sizeof name);
+	str_put(&s, "TLS_HOST=");
+	str_put(&s, c->host);
+	verify[sizeof verify - 2] = c->verify ? '1' : '0';
+	w->tls = wire_start(&l);
+	if (w->tls > 0)
+		return 0;
+	w->tls = 0;
+	return -1;
+}
+
+/* When it has ended instead, EOF and its last words tell. */
+static int let_in(struct connector *c, struct wire *w, struct trouble *why)
+{
+	int client = wait_for(c, &w->tls);
+
+	if (client < 0)
+		return w->tls == 0 ? 0 :
+		    fail(why, "TLS: it does not connect: ", c->argv[0]);
+	w->relay = start_relay(w->in, w->out, client);
+	close(client);
+	if (w->relay > 0)
+		return 0;
+	w->relay = 0;
+	return fail(why, "TLS: cannot start a process", NULL);
+}
+
+int wire_tls(struct wire *w, const struct target *t, const char *command,
+    bool verify, struct trouble *why)
+{
+	struct connector c = {
+		.command = command, .verify = verify, .listener = -1
+	};
+	int pair[2], e = -1;
+
+	if (find_command(&c, t, why) < 0)
+		return -1;
+	if (c.connects && (listen_for(&c, why) < 0 || split(&c, why) < 0))
+		goto out;
+	if (w->err < 0)
+		w->err = wire_err();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    start(&c, w, pair[1]) < 0) {
+		e = trouble_errno(why, PT_UNKNOWN, ST_TLS, c.argv[0]);
+		goto out;
+	}
+	close(pair[1]);
+	e = c.connects ? let_in(&c, w, why) : 0;
+	/* The connection to the server is theirs now. */
+	if (w->out != w->in)
+		close(w->out);
+	close(w->in);
+	w->in = w->out = pair[0];
+out:
+	remove_listener(&c);
+	return e;
+}
