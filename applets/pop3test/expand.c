@@ -82,8 +82,8 @@ const char *run_value(struct run *r, const struct conn *c,
 	if (t->property && b)
 		return property(b, t, &s);
 	v = vars_get(&r->vars, t->name, t->len);
-	if (!v && is(t, "dir"))
-		v = run_dir(r, why);
+	if (!v && is(t, "dir") && (v = run_dir(r, why)) == NULL)
+		return NULL;
 	if (v && !t->property) {
 		str_put(&s, v);
 		return s.p;
@@ -268,13 +268,16 @@ int run_let(struct run *r, const char *arg, struct trouble *why)
 int run_check(struct run *r, const char *arg, struct trouble *why)
 {
 	static struct value v;
+	char shown[TRACE_WIDTH];
 	struct str s;
 
-	str_init(&s, r->got, sizeof r->got);
+	str_init(&s, shown, sizeof shown);
 	if (evaluate(r, arg, &v, &s, why) < 0)
 		return -1;
 	if (!v.number || v.n)
 		return 0;
-	return trouble_set(why, PT_WARNING, ST_REPLY, "not so: ", r->got,
+	str_init(&s, r->got, sizeof r->got);
+	str_put(&s, shown);
+	return trouble_set(why, PT_WARNING, ST_REPLY, "not so: ", shown,
 	    (char *)NULL);
 }

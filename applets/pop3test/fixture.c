@@ -72,8 +72,14 @@ static const char *own_dir(struct run *r, struct trouble *why)
 	}
 	r->own_dir = true;
 	run_set(r, "dir", path);
-	if (run_bind(r, "dir", 3, path, s.len, why) < 0 ||
-	    run_maildir(r, why) < 0)
+	if (run_bind(r, "dir", 3, path, s.len, why) < 0)
+		return NULL;
+	str_put(&s, parts[0]);
+	if (mkdir(path, 0700) < 0) {
+		trouble_errno(why, PT_UNKNOWN, ST_OWN, path);
+		return NULL;
+	}
+	if (run_maildir(r, why) < 0)
 		return NULL;
 	return vars_get(&r->vars, "dir", 3);
 }

@@ -32,48 +32,30 @@ static uint64_t limit(uint64_t size)
 
 /* ---- Maildirs ---------------------------------------------------------- */
 
-static int make_directory(const char *path, const char *sub)
-{
-	char name[4096];
-	struct str s;
-
-	str_init(&s, name, sizeof name);
-	str_put(&s, path);
-	str_put(&s, sub);
-	if (s.cut)
-		errno = ENAMETOOLONG;
-	else if (mkdir(name, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return -errno;
-}
-
 /*
- * In a directory that is none, nothing is made: it was hardly meant.  One
- * without tmp/ is; archives lose empty directories.
+ * In a directory that is no Maildir nothing is made: it was hardly meant.
+ * In one that has lost its empty parts it is; archives do that.
  */
 int fill_maildir(struct md *md, const char *path, struct trouble *why)
 {
-	int e = mkdir(path, 0700) < 0 ? -errno : 0;
+	static const char sub[3][4] = { "new", "cur", "tmp" };
+	char buf[ERR_TEXT];
+	bool made = mkdir(path, 0700) == 0;
+	int e = made || errno == EEXIST ? 0 : -errno;
+	int at = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (e == -EEXIST) {
-		e = md_open(md, AT_FDCWD, path);
-		if (e == 0)
-			md_close(md);
-	}
-	if (e == 0)
-		e = make_directory(path, "/tmp");
-	if (e == 0)
-		e = make_directory(path, "/new");
-	if (e == 0)
-		e = make_directory(path, "/cur");
+	if (made || faccessat(at, sub[MD_NEW], F_OK, 0) == 0 ||
+	    faccessat(at, sub[MD_CUR], F_OK, 0) == 0)
+		for (int i = 0; i < 3; i++)
+			(void)mkdirat(at, sub[i], 0700);
+	close(at);
 	if (e == 0)
 		e = md_open(md, AT_FDCWD, path);
-	if (e == 0 && md->sub[MD_TMP] < 0)
-		e = -ENOTDIR;
-	if (e == 0)
-		return 0;
-	errno = -e;
-	return trouble_errno(why, PT_UNKNOWN, ST_OWN, path);
+	if (e == 0 && (md->sub[MD_NEW] < 0 || md->sub[MD_TMP] < 0))
+		e = -EACCES;
+	return e == 0 ? 0 : trouble_set(why, PT_UNKNOWN, ST_OWN, path,
+	    ": no Maildir, and none can be made: ", err_text(-e, buf),
+	    (char *)NULL);
 }
 
 /* ---- bytes ------------------------------------------------------------- */

@@ -52,7 +52,10 @@ static bool kept_out(const struct visit *v, const struct trouble *why)
 	bool refused = (why->stage == ST_AUTH && why->status == PT_CRITICAL)
 	    || (why->stage == ST_GREETING && why->status == PT_WARNING);
 
-	return refused && (strstr(why->text, "[IN-USE]") || somebody(v));
+	for (const char *p = why->text; refused && *p; p++)
+		if (str_after(p, "[IN-USE]"))	/* RFC 2449 section 8.1.1 */
+			return true;
+	return refused && somebody(v);
 }
 
 static int enter(struct visit *v, uint32_t user, struct trouble *why)
@@ -92,8 +95,8 @@ static int take_size(void *ctx, const char *p, size_t n, struct trouble *why)
 		return trouble_set(why, PT_WARNING, ST_REPLY,
 		    "LIST without a size: ", rest, (char *)NULL);
 	if (number != ++v->listed)
-		violation(v, "list", "", "LIST has number ", number,
-		    " in line ", v->listed);
+		violation(v, "", "list: LIST has number # in line #",
+		    number, v->listed);
 	if (v->listed < MESSAGES)
 		v->size[v->listed] = size;
 	v->sum += size;
@@ -109,8 +112,8 @@ static int take_name(void *ctx, const char *p, size_t n, struct trouble *why)
 	if (entry_parse(p, n, &number, uid, why) < 0)
 		return -1;
 	if (number != ++v->named)
-		violation(v, "list", uid, "UIDL has number ", number,
-		    " in line ", v->named);
+		violation(v, uid, "list: UIDL has number # in line #",
+		    number, v->named);
 	drop_name(v, v->named, uid);
 	return 0;
 }
@@ -130,17 +133,17 @@ static int look_around(struct visit *v, struct trouble *why)
 	if (session_stat(v->c, &v->count, &v->octets, why) < 0 ||
 	    list(v, "LIST", take_size, why) < 0)
 		return -1;
-	if (v->listed != v->count || v->sum != v->octets)
-		violation(v, "stat", "", v->listed != v->count ?
-		    "messages in LIST: " : "octets in LIST: ",
-		    v->listed != v->count ? v->listed : v->sum,
-		    ", but STAT says ",
-		    v->listed != v->count ? v->count : v->octets);
+	if (v->listed != v->count)
+		violation(v, "", "stat: LIST has # messages, STAT says #",
+		    v->listed, v->count);
+	if (v->sum != v->octets)
+		violation(v, "", "stat: LIST has # octets, STAT says #",
+		    v->sum, v->octets);
 	if (list(v, "UIDL", take_name, why) < 0)
 		return -1;
 	if (v->named != v->listed)
-		violation(v, "list", "", "messages in UIDL: ", v->named,
-		    ", but in LIST ", v->listed);
+		violation(v, "", "list: UIDL has # messages, LIST #",
+		    v->named, v->listed);
 	drop_named(v);
 	return 0;
 }
@@ -204,8 +207,8 @@ static void compare(struct visit *v, unsigned number,
 		take_both(f, "\r\n", 2, why);
 	body_end(&f->start);
 	if (f->left || strcmp(f->start.md5, top->md5) != 0)
-		violation(v, "top", drop_uid(v, number), "TOP's octets, ",
-		    top->octets, ", are not the first ones of RETR's ",
+		violation(v, drop_uid(v, number), "top: TOP's # octets are "
+		    "not the first of RETR's #", top->octets,
 		    f->whole.octets);
 }
 
@@ -276,8 +279,8 @@ static int take_back(struct visit *v, struct trouble *why)
 	    session_stat(v->c, &count, &octets, why) < 0)
 		return -1;
 	if (count != v->count || octets != v->octets)
-		violation(v, "undone", "", "after RSET, messages: ", count,
-		    ", before DELE ", v->count);
+		violation(v, "", "undone: # messages after RSET, # before "
+		    "DELE", count, v->count);
 	drop_spared(v);
 	memset(v->marked, 0, sizeof v->marked);
 	return 0;

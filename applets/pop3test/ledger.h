@@ -22,16 +22,16 @@ enum state {
 };
 
 struct message {
-	uint64_t octets;	/* as LIST has it; 0: not told */
+	uint64_t octets;	/* as LIST has it */
+	struct message *next;	/* in the maildrop's order */
 	uint32_t seen, left;	/* when, by the maildrop's clock */
-	uint16_t next;		/* in the maildrop's order; 0: none */
 	uint8_t state;
 	bool spared;		/* was marked, and then there was no QUIT */
 	char sum[SUM_SIZE];	/* of what RETR gave; NUL first: nothing yet */
 	char uid[UID_SIZE];
 };
 
-struct maildrop {
+struct maildrop {		/* shared; at one address for all workers */
 	uint32_t inside;	/* sessions that are logged in */
 	uint32_t entered;	/* that ever were */
 	uint32_t left;		/* milliseconds from t0, of the last end */
@@ -48,37 +48,35 @@ struct visit {
 	struct maildrop *d;
 	const char *user;
 	struct conn *c;
+	struct message *at;	/* how far along the chain we are */
 	uint32_t began;		/* by the clock, before the login */
 	uint32_t entered;	/* as d->entered was then */
 	uint64_t count, octets;	/* as STAT said */
 	uint64_t listed, sum;	/* by LIST, so far */
 	uint64_t named;		/* by UIDL, so far */
-	uint16_t at;		/* where in the order we are */
 	bool disordered;	/* that has been said */
-	/* by number, from 1: which it is (0: not followed), how large */
-	uint16_t message[MESSAGES];
+	/* by number, from 1: which it is (null: not followed), how large */
+	struct message *message[MESSAGES];
 	uint64_t size[MESSAGES];
 	bool marked[MESSAGES];
 	bool seen[MESSAGES];	/* by message */
 };
 
-/* The rule that is broken: "WHAT a, BUT b"; `uid` may be "". */
-void violation(const struct visit *v, const char *rule, const char *uid,
-    const char *what, uint64_t a, const char *but, uint64_t b);
+/* Which rule is broken, and how, as a form for a and b; `uid` may be "". */
+void violation(const struct visit *v, const char *uid, const char *form,
+    uint64_t a, uint64_t b);
 
 void drop_begin(struct visit *v);
 /* UIDL says that message `number` is this one. */
 void drop_name(struct visit *v, uint64_t number, const char *uid);
 /* It has said all. */
 void drop_named(struct visit *v);
-const char *drop_uid(const struct visit *v, unsigned number);
-/* What RETR has given. */
-void drop_fetched(struct visit *v, unsigned number, const struct body *b);
-/* It was refused. */
+/* What RETR has given for a message of so many octets by LIST. */
+void drop_fetched(struct visit *v, struct message *m, uint64_t size,
+    const struct body *b);
+/* A command about it was refused. */
 void drop_refused(struct visit *v, unsigned number);
-/* What is marked is about to go; has gone, or nobody knows; stays. */
-void drop_leaving(struct visit *v);
-void drop_left(struct visit *v, enum state state);
-void drop_spared(struct visit *v);
+/* What is marked and in one of these states (bits) is in that one now. */
+void drop_move(struct visit *v, unsigned from, enum state to);
 
 #endif

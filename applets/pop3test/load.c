@@ -142,28 +142,25 @@ static int read_users(struct load *l, struct trouble *why)
 
 /* ---- memory ------------------------------------------------------------- */
 
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED |
-	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 static int map_all(struct load *l, struct trouble *why)
 {
-	uint32_t users = l->users.n ? l->users.n : 1;
+	size_t users = l->users.n ? l->users.n : 1;
+	size_t tallies = l->workers * sizeof *l->tally;
+	size_t drops = l->o->ledger ? users * ledger_size() : 0;
+	char *p = mmap(NULL, sizeof *l->sh + tallies + drops + users *
+	    sizeof *l->taken, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	l->sh = map(sizeof *l->sh);
-	l->tally = map(l->workers * sizeof *l->tally);
-	if (l->users.n)
-		l->taken = map(users * sizeof *l->taken);
-	if (l->o->ledger)
-		l->drops = map(users * ledger_size());
-	if (l->sh && l->tally && (l->taken || !l->users.n) &&
-	    (l->drops || !l->o->ledger))
-		return 0;
-	return trouble_errno(why, PT_UNKNOWN, ST_OWN, "no memory");
+	if (p == MAP_FAILED)
+		return trouble_errno(why, PT_UNKNOWN, ST_OWN, "no memory");
+	l->sh = (void *)p;
+	p += sizeof *l->sh;
+	l->tally = (void *)p;
+	p += tallies;
+	l->drops = drops ? (void *)p : NULL;
+	p += drops;
+	l->taken = (void *)p;
+	return 0;
 }
 
 /* ---- workers ------------------------------------------------------------ */

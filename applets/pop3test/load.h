@@ -73,8 +73,8 @@ struct load {
 	const struct script *script;	/* null: the ledger */
 	struct shared *sh;
 	struct tally *tally;		/* a row of workers */
+	struct maildrop *drops;		/* a row of users; of the ledger */
 	uint32_t *taken;		/* a row of users: in use? */
-	struct maildrop *drops;		/* a row of users, of the ledger */
 	struct users users;
 	uint32_t workers;
 	uint32_t seed;
@@ -129,6 +129,11 @@ uint32_t ledger_unfollowed(const struct load *l);
 
 /* ---- the report: loadout.c ---- */
 
+/*
+ * A text with numbers: each row of '#' is one, right in a column as wide as
+ * the row; each row of '@' thousandths, with a dot.
+ */
+void put_form(struct str *s, const char *form, const uint64_t *n);
 /* The exit status: this one, unless it cannot be written. */
 int load_report(const struct load *l, int status);
 void load_progress(const struct load *l, int64_t now);

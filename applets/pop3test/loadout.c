@@ -77,6 +77,7 @@ static void times(const struct hist *h, uint64_t n[6])
 		n[i + 1] = hist_percentile(h, of_10000[i]);
 }
 
+/* Errors and octets. */
 static void sums(const struct load *l, int verb, uint64_t n[2])
 {
 	n[0] = n[1] = 0;
@@ -86,28 +87,129 @@ static void sums(const struct load *l, int verb, uint64_t n[2])
 	}
 }
 
-static void name(int verb, size_t width)
-{
-	out_put(&out, verb_name[verb]);
-	for (size_t n = strlen(verb_name[verb]); n < width; n++)
-		out_put(&out, " ");
-}
+#define TIMES " @@@@@@@@@ @@@@@@@@@ @@@@@@@@@ @@@@@@@@@ @@@@@@@@@\n"
 
-static void table(const struct load *l)
+static void table(const struct load *l, const struct hist *h, bool service)
 {
 	uint64_t n[8];
 
-	out_put(&out, "\nservice    count errors     KB       p50       p90"
-	    "       p99     p99.9       max\n");
+	put(service ? "\nservice " : "\nresponse", NULL);
+	put(service ? "   count errors     KB" : "                      ",
+	    NULL);
+	put("       p50       p90       p99     p99.9       max\n", NULL);
 	for (int v = 0; v < PT_VERBS; v++) {
-		times(&l->sh->service[v], n + 2);
+		char buf[10] = "         ";
+
+		times(&h[v], n + 2);
+		if (n[2] == 0)
+			continue;
+		memcpy(buf, verb_name[v], strlen(verb_name[v]));
+		put(buf, NULL);
 		n[0] = n[2];
 		sums(l, v, n + 1);
 		n[2] /= 1024;
-		if (n[0] == 0)
-			continue;
-		name(v, 9);
-		put("##############", n);
-		put("#######@@@@@@@@@@", n + 2);
+		if (service)
+			put("####### ###### ######" TIMES, n);
+		else
+			put("                     " TIMES, n + 3);
 	}
+}
+
+#define TIMES_MS "{\"count\":#,\"p50\":@,\"p90\":@,\"p99\":@," \
+	"\"p99.9\":@,\"max\":@}"
+
+static void json_verbs(const struct load *l)
+{
+	uint64_t n[14];
+
+	for (int v = 0; v < PT_VERBS; v++) {
+		times(&l->sh->service[v], n + 2);
+		if (n[2] == 0)
+			continue;
+		times(&l->sh->response[v], n + 8);
+		sums(l, v, n);
+		put("{\"verb\":\"", NULL);
+		put(verb_name[v], NULL);
+		put("\",\"errors\":#,\"octets\":#,\"service_ms\":" TIMES_MS
+		    ",\"response_ms\":" TIMES_MS "}\n", n);
+	}
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static void failures(const struct load *l)
+{
+	for (uint32_t i = 0; i < l->sh->failures; i++) {
+		const struct failure *f = &l->sh->failure[i];
+		uint64_t n = f->count;
+
+		if (l->o->json) {
+			put("{\"failed\":#,\"text\":", &n);
+			out_json(&out, f->text, strlen(f->text));
+			out_put(&out, "}\n");
+		} else {
+			put("####### failed: ", &n);
+			out_put(&out, f->text);
+			out_put(&out, "\n");
+		}
+	}
+}
+
+static void totals(const struct load *l, int status)
+{
+	const struct shared *sh = l->sh;
+	const uint64_t n[] = {
+		l->o->rate, l->workers, (uint64_t)(l->ended - sh->t0) / 1000,
+		l->seed, sh->started, sh->ok, load_failed(sh), sh->busy,
+		l->cut, sh->late, sh->latest, l->missed, sh->violations,
+		l->drops ? ledger_unfollowed(l) : 0, (unsigned)status
+	};
+
+	if (l->o->json) {
+		put("{\"rate\":@,\"workers\":#,\"seconds\":@,\"seed\":#,"
+		    "\"sessions\":#,\"ok\":#,\"failed\":#,\"busy\":#,"
+		    "\"cut\":#,\"late\":#,\"latest_ms\":@,\"missed\":#,"
+		    "\"violations\":#,\"unfollowed\":#,\"status\":#}\n", n);
+		return;
+	}
+	put(l->o->rate ? "open loop, @/s, " : "closed loop, ", n);
+	put("# workers, @ s, seed #\n# sessions: # ok, # failed, # busy, "
+	    "# cut off\n# late (by up to @ ms), # missed\n", n + 1);
+	if (l->drops)
+		put("# violations, # messages not followed\n", n + 12);
+}
+
+/* A line each second, after a minute each minute. */
+void load_progress(const struct load *l, int64_t now)
+{
+	static int64_t next = 1;
+	const int64_t second = (now - l->sh->t0) / 1000000;
+	const uint64_t n[] = { (uint64_t)second, shared_get(&l->sh->started),
+		load_failed(l->sh), shared_get(&l->sh->late) };
+
+	if (second < next || l->o->quiet ||
+	    (!l->o->verbose && !fd_is_terminal(STDERR_FILENO)))
+		return;
+	next = second < 60 ? second + 1 : second - second % 60 + 60;
+	out_begin(&out, STDERR_FILENO);
+	put("###### s: # sessions, # failed, # late\n", n);
+	out_flush(&out);
+}
+
+int load_report(const struct load *l, int status)
+{
+	struct trouble why;
+
+	out_stdout(&out, l->o);
+	if (l->o->json) {
+		json_verbs(l);
+		failures(l);
+	}
+	totals(l, status);
+	if (!l->o->json) {
+		failures(l);
+		table(l, l->sh->service, true);
+		table(l, l->sh->response, false);
+	}
+	return out_end(&out, &why) < 0 ? say_trouble(&why) : status;
 }

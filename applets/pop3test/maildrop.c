@@ -41,18 +41,18 @@ uint32_t ledger_unfollowed(const struct load *l)
 /* ---- violations --------------------------------------------------------- */
 
 /* One write: other workers may have something to say, too. */
-static void show(const struct options *o, const char *const field[4])
+static void show(const struct options *o, const char *const field[3])
 {
-	static const char lead[2][4][14] = {
-		{ "violation: ", ", user ", ", uid ", ": " },
-		{ "{\"violation\":", ",\"user\":", ",\"uid\":", ",\"text\":" }
+	static const char lead[2][3][12] = {
+		{ "violation: ", "; user ", ", uid " },
+		{ "{\"rule\":", ",\"user\":", ",\"uid\":" }
 	};
 	static struct out out;
-	char safe[512];
+	char safe[4 * SECRET_MAX];
 	struct str s;
 
 	out_stdout(&out, o);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		size_t n = strlen(field[i]);
 
 		out_put(&out, lead[o->json][i]);
@@ -68,20 +68,18 @@ static void show(const struct options *o, const char *const field[4])
 	out_flush(&out);
 }
 
-void violation(const struct visit *v, const char *rule, const char *uid,
-    const char *what, uint64_t a, const char *but, uint64_t b)
+void violation(const struct visit *v, const char *uid, const char *form,
+    uint64_t a, uint64_t b)
 {
 	char text[160];
-	const char *const field[4] = { rule, v->user, uid, text };
+	const char *const field[3] = { text, v->user, uid };
+	const uint64_t n[2] = { a, b };
 	struct str s;
 
 	if (shared_add(&v->w->l->sh->violations, 1) >= VIOLATIONS_SHOWN)
 		return;
 	str_init(&s, text, sizeof text);
-	str_put(&s, what);
-	str_u64(&s, a);
-	str_put(&s, but);
-	str_u64(&s, b);
+	put_form(&s, form, n);
 	show(v->w->l->o, field);
 }
 
@@ -93,196 +91,169 @@ void drop_begin(struct visit *v)
 	v->began = ++v->d->clock;
 	shared_unlock(&v->d->lock);
 	v->entered = shared_get(&v->d->entered);
+	v->at = v->d->m;
 }
 
-/* The message of this name behind another one, or 0. */
-static uint16_t find(const struct maildrop *d, uint16_t behind,
-    const char *uid)
+/* The message of this name behind another one, or null. */
+static struct message *find(struct message *m, const char *uid)
 {
-	uint16_t i = d->m[behind].next;
-
-	while (i && strcmp(d->m[i].uid, uid) != 0)
-		i = d->m[i].next;
-	return i;
+	do
+		m = m->next;
+	while (m && strcmp(m->uid, uid) != 0);
+	return m;
 }
 
-static uint16_t insert(struct maildrop *d, uint16_t behind, const char *uid)
+static struct message *insert(struct maildrop *d, struct message *behind,
+    const char *uid, uint64_t size)
 {
 	struct message *m = &d->m[d->n + 1];
+	size_t n = strlen(uid) + 1;
 
-	if (d->n + 1 >= MESSAGES || strlen(uid) >= UID_SIZE)
-		return 0;
-	memcpy(m->uid, uid, strlen(uid) + 1);
+	if (m == d->m + MESSAGES || n > UID_SIZE) {
+		d->unfollowed++;
+		return NULL;
+	}
+	d->n++;
+	memcpy(m->uid, uid, n);
+	m->octets = size;
 	m->seen = ++d->clock;
-	m->next = d->m[behind].next;
-	return d->m[behind].next = (uint16_t)++d->n;
+	m->next = behind->next;
+	return behind->next = m;
 }
 
-/* Is listed; is that all right?  Under the lock, which it lets go. */
-static void check_listed(struct visit *v, struct message *m, uint64_t size)
+static void check_size(const struct visit *v, struct message *m,
+    uint64_t size)
 {
 	uint64_t before = m->octets;
-	uint32_t left = m->left;
-	bool back = m->state == GONE && left < v->began;
 
-	if (back) {
-		m->state = UNSURE;
-		m->left = ++v->d->clock;
-	}
-	m->octets = size ? size : before;
-	shared_unlock(&v->d->lock);
-	if (back)
-		violation(v, "back", m->uid, "deleted for good at event ",
-		    left, ", but there in a session that began at ",
-		    v->began);
-	if (before && size && before != size)
-		violation(v, "bytes", m->uid, "LIST says ", size,
-		    " octets, but it was ", before);
+	m->octets = size;
+	if (size != before)
+		violation(v, m->uid, "bytes: LIST says # octets, but said #",
+		    size, before);
+}
+
+/* Somebody was told that it is deleted.  That is said once. */
+static void check_gone(const struct visit *v, struct message *m)
+{
+	if (m->state != GONE || m->left > v->began)
+		return;
+	m->state = UNSURE;
+	violation(v, m->uid, "back: deleted for good at event #, there in a "
+	    "session that began at #", m->left, v->began);
 }
 
 static void check_order(struct visit *v, const struct message *m,
     uint64_t number)
 {
 	if (!v->disordered)
-		violation(v, "order", m->uid, "is number ", number,
-		    ", but has been before number ", number - 1);
+		violation(v, m->uid, "order: number # has been before "
+		    "number #", number, number - 1);
 	v->disordered = true;
 }
 
 void drop_name(struct visit *v, uint64_t number, const char *uid)
 {
 	struct maildrop *d = v->d;
-	uint16_t i, next;
+	bool inside = number < MESSAGES, ahead = true;
+	uint64_t size = inside ? v->size[number] : 0;
+	struct message *m;
 
 	shared_lock(&d->lock);
-	next = i = find(d, v->at, uid);
-	if (!i)
-		i = find(d, 0, uid);
-	if (!i)
-		next = i = insert(d, v->at, uid);
-	if (!i || v->seen[i]) {
-		shared_unlock(&d->lock);
-		if (i)
-			violation(v, "twice", uid, "is number ", number,
-			    ", but was before, among ", number - 1);
-		else
-			shared_add(&d->unfollowed, 1);
+	m = find(v->at, uid);
+	if (!m) {
+		m = find(d->m, uid);
+		ahead = !m;
+	}
+	if (!m)
+		m = insert(d, v->at, uid, size);
+	shared_unlock(&d->lock);
+	if (!m)
+		return;
+	if (v->seen[m - d->m]) {
+		violation(v, uid, "twice: number # is among the # before it",
+		    number, number - 1);
 		return;
 	}
-	v->seen[i] = true;
-	if (number < MESSAGES)
-		v->message[number] = i;
-	check_listed(v, &d->m[i], number < MESSAGES ? v->size[number] : 0);
-	if (next)
-		v->at = next;
+	v->seen[m - d->m] = true;
+	if (ahead)
+		v->at = m;
 	else
-		check_order(v, &d->m[i], number);
+		check_order(v, m, number);
+	check_gone(v, m);
+	if (inside) {
+		v->message[number] = m;
+		check_size(v, m, size);
+	}
 }
 
-/* What is not there has to be somebody's deed. */
+/* What is not there must have been deleted. */
+static void check_absent(const struct visit *v, struct message *m)
+{
+	if (m->state == UNSURE && m->left < v->began) {
+		m->state = GONE;
+		m->left = ++v->d->clock;
+	}
+	if (m->state != HERE || m->seen > v->began)
+		return;
+	m->state = UNSURE;
+	m->left = ++v->d->clock;
+	violation(v, m->uid, m->spared ? "undone: gone after DELE without "
+	    "QUIT; there at event #, not in a session that began at #" :
+	    "lost: nobody deleted it; there at event #, not in a session "
+	    "that began at #", m->seen, v->began);
+}
+
 void drop_named(struct visit *v)
 {
 	struct maildrop *d = v->d;
 
-	for (uint32_t i = 1; i <= shared_get(&d->n); i++) {
-		struct message *m = &d->m[i];
-		uint8_t state;
-
-		if (v->seen[i])
-			continue;
-		shared_lock(&d->lock);
-		state = m->state;
-		if (state == HERE ? m->seen < v->began : state == UNSURE &&
-		    m->left < v->began) {
-			m->state = state == HERE ? UNSURE : GONE;
-			m->left = ++d->clock;
-		} else {
-			state = GONE;
-		}
-		shared_unlock(&d->lock);
-		if (state == HERE)
-			violation(v, m->spared ? "undone" : "lost", m->uid,
-			    m->spared ? "DELE without QUIT; known since event "
-			    : "nobody deleted it; known since event ",
-			    m->seen, ", but not there in a session that began "
-			    "at ", v->began);
-	}
+	shared_lock(&d->lock);
+	for (uint32_t i = 1; i <= d->n; i++)
+		if (!v->seen[i])
+			check_absent(v, &d->m[i]);
+	shared_unlock(&d->lock);
 }
 
-/* ---- what is fetched ---------------------------------------------------- */
+/* ---- what is fetched, what is deleted ----------------------------------- */
 
-const char *drop_uid(const struct visit *v, unsigned number)
+void drop_fetched(struct visit *v, struct message *m, uint64_t size,
+    const struct body *b)
 {
-	return v->d->m[v->message[number]].uid;
-}
+	bool other = m->sum[0] && memcmp(m->sum, b->md5, SUM_SIZE) != 0;
 
-void drop_fetched(struct visit *v, unsigned number, const struct body *b)
-{
-	struct message *m = &v->d->m[v->message[number]];
-	uint64_t size = v->size[number];
-	bool other;
-
-	shared_lock(&v->d->lock);
-	other = m->sum[0] && memcmp(m->sum, b->md5, SUM_SIZE) != 0;
 	memcpy(m->sum, b->md5, SUM_SIZE);
-	shared_unlock(&v->d->lock);
 	if (other)
-		violation(v, "bytes", m->uid, "RETR gives other bytes than "
-		    "before: ", b->octets, ", LIST says ", size);
+		violation(v, m->uid, "bytes: RETR gives others than before, "
+		    "# octets; LIST says #", b->octets, size);
 	if (b->octets != size)
-		violation(v, "octets", m->uid, "RETR gives ", b->octets,
-		    ", but LIST says ", size);
+		violation(v, m->uid, "octets: RETR gives #, LIST says #",
+		    b->octets, size);
 	if (b->want[0] && strcmp(b->want, b->sum) != 0)
-		violation(v, "sum", m->uid, "what X-Pop3test-MD5 is for is "
-		    "not in RETR's ", b->octets, " octets, lines ", b->lines);
+		violation(v, m->uid, "sum: X-Pop3test-MD5 is of another "
+		    "body, not of # octets in # lines", b->octets, b->lines);
 }
 
 void drop_refused(struct visit *v, unsigned number)
 {
-	const struct message *m = &v->d->m[v->message[number]];
-	bool stays;
+	const struct message *m = v->message[number];
 
-	shared_lock(&v->d->lock);
-	stays = m->state == HERE;
-	shared_unlock(&v->d->lock);
-	if (stays)
-		violation(v, "refused", m->uid, "nobody deleted number ",
-		    number, " of ", v->count);
+	if (m->state == HERE)
+		violation(v, m->uid, "refused: nobody deleted number # "
+		    "of #", number, v->count);
 }
 
-/* ---- what is deleted ---------------------------------------------------- */
-
-/* Of the marked ones, those in these states (bits) are now in that. */
-static void move(struct visit *v, unsigned from, enum state to)
+void drop_move(struct visit *v, unsigned from, enum state to)
 {
-	struct maildrop *d = v->d;
-
-	shared_lock(&d->lock);
-	++d->clock;
+	shared_lock(&v->d->lock);
+	++v->d->clock;
 	for (unsigned i = 1; i < MESSAGES; i++) {
-		struct message *m = &d->m[v->message[i]];
+		struct message *m = v->message[i];
 
 		if (!v->marked[i] || !(from >> m->state & 1))
 			continue;
 		m->spared |= to == HERE;
 		m->state = (uint8_t)to;
-		m->left = d->clock;
+		m->left = v->d->clock;
 	}
-	shared_unlock(&d->lock);
-}
-
-void drop_leaving(struct visit *v)
-{
-	move(v, 1 << HERE | 1 << UNSURE, LEAVING);
-}
-
-void drop_left(struct visit *v, enum state state)
-{
-	move(v, state == GONE ? 1 << LEAVING | 1 << UNSURE : 1 << LEAVING,
-	    state);
-}
-
-void drop_spared(struct visit *v)
-{
-	move(v, 1 << HERE, HERE);
+	shared_unlock(&v->d->lock);
 }

@@ -233,6 +233,12 @@ static int step_ere(struct run *r, const struct sline *l, struct slot *slot,
 	return 0;
 }
 
+/* The line that ends a reply. */
+static bool is_last(const struct line *l)
+{
+	return l->len == 1 && l->p[0] == '.';
+}
+
 static int step_many(struct run *r, const struct sline *l,
     struct slot *slot, struct trouble *why)
 {
@@ -243,7 +249,8 @@ static int step_many(struct run *r, const struct sline *l,
 	do {
 		if (conn_peek(&slot->c, &got, why) < 0)
 			return -1;
-		e = match_pattern(r, &slot->c, pattern, &got, why);
+		e = is_last(&got) ? 0 :
+		    match_pattern(r, &slot->c, pattern, &got, why);
 		if (e > 0 && read_line(r, slot, &got, why) < 0)
 			return -1;
 	} while (e > 0);
@@ -313,7 +320,7 @@ static int step_prose(struct run *r, const struct sline *l,
 	for (;;) {
 		if (conn_peek(&slot->c, &got, why) < 0)
 			return -1;
-		if (got.len == 1 && got.p[0] == '.')
+		if (is_last(&got))
 			return 0;
 		if (read_line(r, slot, &got, why) < 0)
 			return -1;

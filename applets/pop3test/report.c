@@ -57,9 +57,8 @@ static void put_titled(const struct facts *f)
 /* In single quotes, which YAML doubles inside. */
 static void put_yaml(const char *key, const char *text)
 {
-	out_put(&out, "  ");
 	out_put(&out, key);
-	out_put(&out, ": '");
+	out_put(&out, "'");
 	for (; *text; text++) {
 		out_mem(&out, text, 1);
 		if (*text == '\'')
@@ -78,21 +77,19 @@ static void put_details(const struct facts *f)
 	const struct trace *t = &f->r->trace;
 
 	out_put(&out, "  ---\n");
-	put_yaml("message", f->why->text);
-	put_yaml("stage", stage_name(f->why->stage));
+	put_yaml("  message: ", f->why->text);
+	put_yaml("  stage: ", stage_name(f->why->stage));
 	out_put(&out, "  at: '");
 	out_put(&out, f->file);
 	out_put(&out, ":");
 	out_u64(&out, f->line);
 	out_put(&out, "'\n");
-	put_yaml("want", f->step);
+	put_yaml("  want: ", f->step);
 	if (f->r->got[0])
-		put_yaml("got", f->r->got);
+		put_yaml("  got: ", f->r->got);
 	out_put(&out, "  transcript:\n");
-	for (unsigned i = first_traced(t); i < t->n; i++) {
-		out_put(&out, "  ");
-		put_yaml("-", t->last[i % TRACE_LINES]);
-	}
+	for (unsigned i = first_traced(t); i < t->n; i++)
+		put_yaml("    - ", t->last[i % TRACE_LINES]);
 	out_put(&out, "  ...\n");
 }
 

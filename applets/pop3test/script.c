@@ -220,7 +220,7 @@ static int check_step(struct reader *r, const struct sline *l)
 		bad = text_check(arg);
 	}
 	return bad ? wrong(r, line, bad,
-	    "no such escape or variable (\\\\ and \\$ are the bytes)") : 0;
+	    "no such escape, or $ without a name") : 0;
 }
 
 /* The length of a step's beginning, as "C2:" or "S~"; 0: no step. */
@@ -341,7 +341,7 @@ static int check_args(struct reader *r, const char *line,
 				return wrong(r, line, p, "text missing");
 			what = kind == 'e' ? text_check(p) : NULL;
 			return what ? wrong(r, line, what,
-			    "no such escape or variable") : 0;
+			    "no such escape, or $ without a name") : 0;
 		}
 		n = text_word(&p, &word);
 		if (n == 0 && kind != *a)
@@ -401,7 +401,7 @@ static int read_mail(struct reader *r, uint32_t mail)
 	while ((line = next_line(r)) != NULL && strcmp(line, word) != 0) {
 		bad = text_check(line);
 		if (bad && strcmp(bad, "\\") != 0)
-			return wrong(r, line, bad, "no such escape");
+			return wrong(r, line, bad, "no such escape, or $ without a name");
 		if (!add_line(r, OP_DATA, line, line))
 			return -1;
 	}

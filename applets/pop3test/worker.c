@@ -212,16 +212,14 @@ static uint32_t *barrier_find(struct shared *sh, const char *name)
 static int nobody_came(const char *name, uint32_t missing, unsigned n,
     struct trouble *why)
 {
+	const uint64_t numbers[] = { missing, n };
 	char text[64];
 	struct str s;
 
 	str_init(&s, text, sizeof text);
-	str_u64(&s, missing);
-	str_put(&s, " of ");
-	str_u64(&s, n);
-	str_put(&s, " workers have not come");
-	return trouble_set(why, PT_WARNING, ST_OWN, "barrier ", name, ": ",
-	    text, (char *)NULL);
+	put_form(&s, ": # of # workers have not come", numbers);
+	return trouble_set(why, PT_WARNING, ST_OWN, "barrier ", name, s.p,
+	    (char *)NULL);
 }
 
 /*
@@ -278,7 +276,7 @@ static int session(struct worker *w, struct run *run, struct trouble *why)
 	if (l->drops)
 		return ledger_session(w, l->users.n ? random_next(&w->random)
 		    % l->users.n : 0, why);
-	if (!l->taken)
+	if (!l->users.n)
 		return run_script(run, why) == 0 ? 1 : -1;
 	u = take_user(l);
 	set_user(w, run, u);
