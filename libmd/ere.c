@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-//kbuild:obj-$(CONFIG_POP3TEST) += libmd/ere.o
+//kbuild:obj-$(CONFIG_FEATURE_POP3TEST_RUN) += libmd/ere.o
 /*
  * A program of one node a byte, whose ways all advance together: Thompson
  * (CACM 11:6, 1968), and Pike's ordered list of ways for the groups.

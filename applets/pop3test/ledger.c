@@ -17,6 +17,11 @@ enum {
 	SPARE = 1024 * 1024	/* octets a RETR may have too many */
 };
 
+static uint32_t choose(const struct visit *v, uint32_t of)
+{
+	return random_next(&v->w->random) % of;
+}
+
 /* ---- in ----------------------------------------------------------------- */
 
 static uint32_t milliseconds(const struct visit *v)
@@ -77,26 +82,37 @@ static int enter(struct visit *v, uint32_t user, struct trouble *why)
 	conn_close(v->c);
 	if (!kept_out(v, why))
 		return -1;
-	pause_usec(random_next(&v->w->random) % 16384);
+	pause_usec(choose(v, 16384));
 	return 0;
 }
 
 /* ---- STAT, LIST, UIDL --------------------------------------------------- */
 
+/* One line of them: its number must be that of the line. */
+static int take(struct visit *v, const char *p, size_t n, char rest[ENTRY],
+    uint64_t line, struct trouble *why)
+{
+	uint64_t number;
+
+	if (entry_parse(p, n, &number, rest, why) < 0)
+		return -1;
+	if (number != line)
+		violation(v, "", "list: number # stands in line #", number,
+		    line);
+	return 0;
+}
+
 static int take_size(void *ctx, const char *p, size_t n, struct trouble *why)
 {
 	struct visit *v = ctx;
 	char rest[ENTRY];
-	uint64_t number, size;
+	uint64_t size = 0;
 
-	if (entry_parse(p, n, &number, rest, why) < 0)
+	if (take(v, p, n, rest, ++v->listed, why) < 0)
 		return -1;
-	if (scan_u64(rest, &size) == NULL)
+	if (!scan_u64(rest, &size))
 		return trouble_set(why, PT_WARNING, ST_REPLY,
 		    "LIST without a size: ", rest, (char *)NULL);
-	if (number != ++v->listed)
-		violation(v, "", "list: LIST has number # in line #",
-		    number, v->listed);
 	if (v->listed < MESSAGES)
 		v->size[v->listed] = size;
 	v->sum += size;
@@ -107,48 +123,61 @@ static int take_name(void *ctx, const char *p, size_t n, struct trouble *why)
 {
 	struct visit *v = ctx;
 	char uid[ENTRY];
-	uint64_t number;
 
-	if (entry_parse(p, n, &number, uid, why) < 0)
+	if (take(v, p, n, uid, ++v->named, why) < 0)
 		return -1;
-	if (number != ++v->named)
-		violation(v, uid, "list: UIDL has number # in line #",
-		    number, v->named);
 	drop_name(v, v->named, uid);
 	return 0;
 }
 
-static int list(struct visit *v, const char *verb, body_sink *take,
+static int list(struct visit *v, const char *verb, body_sink *sink,
     struct trouble *why)
 {
 	struct line l;
 
 	if (cl_ok(v->c, &l, why, verb, (char *)NULL) < 0)
 		return -1;
-	return conn_body(v->c, take, v, list_limit(v->count), why);
+	return conn_body(v->c, sink, v, list_limit(v->count), why);
+}
+
+static void compare(const struct visit *v, const char *form, uint64_t a,
+    uint64_t b)
+{
+	if (a != b)
+		violation(v, "", form, a, b);
 }
 
 static int look_around(struct visit *v, struct trouble *why)
 {
 	if (session_stat(v->c, &v->count, &v->octets, why) < 0 ||
-	    list(v, "LIST", take_size, why) < 0)
+	    list(v, "LIST", take_size, why) < 0 ||
+	    list(v, "UIDL", take_name, why) < 0)
 		return -1;
-	if (v->listed != v->count)
-		violation(v, "", "stat: LIST has # messages, STAT says #",
-		    v->listed, v->count);
-	if (v->sum != v->octets)
-		violation(v, "", "stat: LIST has # octets, STAT says #",
-		    v->sum, v->octets);
-	if (list(v, "UIDL", take_name, why) < 0)
-		return -1;
-	if (v->named != v->listed)
-		violation(v, "", "list: UIDL has # messages, LIST #",
-		    v->named, v->listed);
+	compare(v, "stat: LIST has # messages, STAT #", v->listed, v->count);
+	compare(v, "stat: LIST has # octets, STAT #", v->sum, v->octets);
+	compare(v, "list: UIDL has # messages, LIST #", v->named, v->listed);
 	drop_named(v);
 	return 0;
 }
 
-/* ---- TOP and RETR ------------------------------------------------------- */
+/* ---- TOP, RETR, DELE, RSET ---------------------------------------------- */
+
+/* As cl_command; nobody may refuse what is listed. */
+static int ask(struct visit *v, const char *verb, unsigned number,
+    const char *lines, struct trouble *why)
+{
+	char buf[24];
+	struct line l;
+	struct str s;
+	int r;
+
+	str_init(&s, buf, sizeof buf);
+	str_u64(&s, number);
+	r = cl_command(v->c, &l, why, verb, s.p, lines, (char *)NULL);
+	if (r == 0)
+		drop_refused(v, number);
+	return r;
+}
 
 /* A message, and as much of its beginning as TOP gave. */
 struct fetch {
@@ -167,104 +196,68 @@ static int take_both(void *ctx, const char *p, size_t n, struct trouble *why)
 	return body_add(&f->whole, p, n, why);
 }
 
-static char *digits(char buf[24], uint64_t n)
-{
-	struct str s;
-
-	str_init(&s, buf, 24);
-	str_u64(&s, n);
-	return buf;
-}
-
 /* 1, 0 when it is refused, or -1. */
-static int fetch(struct visit *v, unsigned number, const char *lines,
-    struct fetch *f, struct trouble *why)
+static int fetch(struct visit *v, const char *verb, unsigned number,
+    const char *lines, struct fetch *f, struct trouble *why)
 {
-	uint64_t most = 2 * v->size[number] + SPARE;
-	char buf[24];
-	struct line l;
-	int r = cl_command(v->c, &l, why, lines ? "TOP" : "RETR",
-	    digits(buf, number), lines, (char *)NULL);
+	int r = ask(v, verb, number, lines, why);
 
 	body_begin(&f->whole);
 	body_begin(&f->start);
-	if (r == 0)
-		drop_refused(v, number);
-	if (r == 1 && conn_body(v->c, take_both, f, most, why) < 0)
+	if (r == 1 && conn_body(v->c, take_both, f, 2 * v->size[number] +
+	    SPARE, why) < 0)
 		r = -1;
 	body_end(&f->whole);
 	return r;
 }
 
-/*
- * Of a message without a blank line some send one after the headers; that
- * is what RFC 1939 section 7 says, and no other beginning.
- */
-static void compare(struct visit *v, unsigned number,
-    const struct body *top, struct fetch *f, struct trouble *why)
-{
-	if (f->left == 2)
-		take_both(f, "\r\n", 2, why);
-	body_end(&f->start);
-	if (f->left || strcmp(f->start.md5, top->md5) != 0)
-		violation(v, drop_uid(v, number), "top: TOP's # octets are "
-		    "not the first of RETR's #", top->octets,
-		    f->whole.octets);
-}
-
 static int read_one(struct visit *v, unsigned number, struct trouble *why)
 {
+	static const char lines[][3] = { "0", "1", "7", "40" };
 	static struct fetch top, all;
-	uint32_t choice = random_next(&v->w->random);
-	char lines[24];
-	int r = 0;
+	bool both = choose(v, 2);
+	int r = 1;
 
-	if (choice % 2)
-		r = fetch(v, number, digits(lines, choice % 29), &top, why);
-	all.left = r == 1 ? top.whole.octets : 0;
-	if (r >= 0)
-		r = fetch(v, number, NULL, &all, why);
+	if (both)
+		r = fetch(v, "TOP", number, lines[choose(v, 4)], &top, why);
 	if (r < 1)
 		return r;
+	all.left = both ? top.whole.octets : 0;
+	r = fetch(v, "RETR", number, NULL, &all, why);
+	if (r < 1)
+		return r;
+	/* RFC 1939 section 7: with a blank line behind the headers, and be
+	   it that the message has none. */
+	if (all.left == 2) {
+		body_add(&all.start, "\r\n", 2, why);
+		all.left = 0;
+	}
+	body_end(&all.start);
 	drop_fetched(v, number, &all.whole);
-	if (all.left || all.start.octets)
-		compare(v, number, &top.whole, &all, why);
+	if (both && (all.left || strcmp(all.start.md5, top.whole.md5) != 0))
+		violation(v, v->message[number]->uid, "top: TOP's # octets "
+		    "are not the first of RETR's #", top.whole.octets,
+		    all.whole.octets);
 	return 0;
 }
 
-/* About sixteen of them, a quarter at most. */
-static int read_some(struct visit *v, struct trouble *why)
+/* Some sixteen are read, at most a quarter; some are deleted. */
+static int read_and_mark(struct visit *v, struct trouble *why)
 {
-	uint32_t of = v->count / 16 > 4 ? (uint32_t)(v->count / 16) : 4;
+	uint32_t of = v->count > 64 ? (uint32_t)v->count / 16 : 4;
+	int r;
 
-	for (unsigned i = 1; i <= v->count && i < MESSAGES; i++)
-		if (v->message[i] && random_next(&v->w->random) % of == 0 &&
-		    read_one(v, i, why) < 0)
-			return -1;
-	return 0;
-}
-
-/* ---- DELE, RSET --------------------------------------------------------- */
-
-static int delete_some(struct visit *v, struct trouble *why)
-{
-	unsigned percent = v->w->l->delete_percent;
-
-	for (unsigned i = 1; i <= v->count && i < MESSAGES; i++) {
-		char buf[24];
-		struct line l;
-		int r;
-
-		if (!v->message[i] ||
-		    random_next(&v->w->random) % 100 >= percent)
+	for (unsigned i = 1; i < MESSAGES; i++) {
+		if (!v->message[i])
 			continue;
-		r = cl_command(v->c, &l, why, "DELE", digits(buf, i),
-		    (char *)NULL);
+		if (choose(v, of) == 0 && read_one(v, i, why) < 0)
+			return -1;
+		if (choose(v, 100) >= v->w->l->delete_percent)
+			continue;
+		r = ask(v, "DELE", i, NULL, why);
 		if (r < 0)
 			return -1;
-		if (r == 0)
-			drop_refused(v, i);
-		v->marked[i] = r == 1;
+		v->marked[i] = r;
 	}
 	return 0;
 }
@@ -278,10 +271,11 @@ static int take_back(struct visit *v, struct trouble *why)
 	if (cl_ok(v->c, &l, why, "RSET", (char *)NULL) < 0 ||
 	    session_stat(v->c, &count, &octets, why) < 0)
 		return -1;
-	if (count != v->count || octets != v->octets)
-		violation(v, "", "undone: # messages after RSET, # before "
-		    "DELE", count, v->count);
-	drop_spared(v);
+	compare(v, "undone: STAT has # messages after RSET, had #", count,
+	    v->count);
+	compare(v, "undone: STAT has # octets after RSET, had #", octets,
+	    v->octets);
+	drop_move(v, 1 << HERE, HERE);
 	memset(v->marked, 0, sizeof v->marked);
 	return 0;
 }
@@ -293,28 +287,27 @@ static int quit(struct visit *v, struct trouble *why)
 	struct line l;
 	int r;
 
-	drop_leaving(v);
-	r = cl_command(v->c, &l, why, "QUIT", (char *)NULL);
-	drop_left(v, r == 1 ? GONE : UNSURE);
+	drop_move(v, 1 << HERE | 1 << UNSURE, LEAVING);
+	r = cl_ok(v->c, &l, why, "QUIT", (char *)NULL);
 	if (r == 0)
-		trouble_set(why, PT_WARNING, ST_CLOSE, "QUIT: ", l.p,
-		    (char *)NULL);
-	return r == 1 ? conn_want_eof(v->c, why) : -1;
+		drop_move(v, 1 << LEAVING | 1 << UNSURE, GONE);
+	else
+		drop_move(v, 1 << LEAVING, UNSURE);
+	return r == 0 ? conn_want_eof(v->c, why) : -1;
 }
 
+/* In one of eight ways; two are connections that break. */
 static int leave(struct visit *v, struct trouble *why)
 {
-	uint32_t how = random_next(&v->w->random) % 8;
+	uint32_t how = choose(v, 8);
 
-	if (how > 1) {
-		if (how == 2 && take_back(v, why) < 0)
-			return -1;
-		return quit(v, why);
-	}
-	drop_spared(v);
-	if (how)
+	if (how == 0)
 		conn_reset(v->c);
-	return 0;
+	if (how < 2)
+		drop_move(v, 1 << HERE, HERE);
+	else if ((how == 2 && take_back(v, why) < 0) || quit(v, why) < 0)
+		return -1;
+	return 1;
 }
 
 int ledger_session(struct worker *w, uint32_t user, struct trouble *why)
@@ -335,8 +328,8 @@ int ledger_session(struct worker *w, uint32_t user, struct trouble *why)
 	r = enter(&v, user, why);
 	if (r < 1)
 		return r;
-	r = look_around(&v, why) < 0 || read_some(&v, why) < 0 ||
-	    delete_some(&v, why) < 0 || leave(&v, why) < 0 ? -1 : 1;
+	r = look_around(&v, why) < 0 || read_and_mark(&v, why) < 0 ? -1 :
+	    leave(&v, why);
 	conn_close(&conn);
 	__atomic_store_n(&v.d->left, milliseconds(&v), __ATOMIC_RELEASE);
 	shared_add(&v.d->inside, -1U);

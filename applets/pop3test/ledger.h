@@ -35,9 +35,9 @@ struct maildrop {		/* shared; at one address for all workers */
 	uint32_t inside;	/* sessions that are logged in */
 	uint32_t entered;	/* that ever were */
 	uint32_t left;		/* milliseconds from t0, of the last end */
-	uint32_t unfollowed;
 	uint32_t lock;		/* of what follows */
-	uint32_t clock;
+	uint32_t unfollowed;
+	uint32_t clock;		/* counts events */
 	uint32_t n;		/* messages; m[0] is none: the chain's head */
 	struct message m[MESSAGES];
 };
@@ -71,9 +71,8 @@ void drop_begin(struct visit *v);
 void drop_name(struct visit *v, uint64_t number, const char *uid);
 /* It has said all. */
 void drop_named(struct visit *v);
-/* What RETR has given for a message of so many octets by LIST. */
-void drop_fetched(struct visit *v, struct message *m, uint64_t size,
-    const struct body *b);
+/* What RETR has given. */
+void drop_fetched(struct visit *v, unsigned number, const struct body *b);
 /* A command about it was refused. */
 void drop_refused(struct visit *v, unsigned number);
 /* What is marked and in one of these states (bits) is in that one now. */

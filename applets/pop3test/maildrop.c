@@ -121,107 +121,115 @@ static struct message *insert(struct maildrop *d, struct message *behind,
 	return behind->next = m;
 }
 
-static void check_size(const struct visit *v, struct message *m,
-    uint64_t size)
-{
-	uint64_t before = m->octets;
-
-	m->octets = size;
-	if (size != before)
-		violation(v, m->uid, "bytes: LIST says # octets, but said #",
-		    size, before);
-}
-
-/* Somebody was told that it is deleted.  That is said once. */
-static void check_gone(const struct visit *v, struct message *m)
+/* Under the lock; what is wrong, or null.  It is said once. */
+static const char *judge_listed(const struct visit *v, struct message *m)
 {
 	if (m->state != GONE || m->left > v->began)
-		return;
+		return NULL;
 	m->state = UNSURE;
-	violation(v, m->uid, "back: deleted for good at event #, there in a "
-	    "session that began at #", m->left, v->began);
+	return "back: deleted for good at event #, there in a session that "
+	    "began at #";
 }
 
-static void check_order(struct visit *v, const struct message *m,
-    uint64_t number)
+/* What is not there must have been deleted. */
+static const char *judge_absent(const struct visit *v, struct message *m)
 {
-	if (!v->disordered)
+	uint8_t state = m->state;
+
+	if ((state != HERE || m->seen > v->began) &&
+	    (state != UNSURE || m->left > v->began))
+		return NULL;
+	m->state = state == HERE ? UNSURE : GONE;
+	m->left = ++v->d->clock;
+	return state != HERE ? NULL : m->spared ?
+	    "undone: gone after DELE without QUIT; there at event #, not in "
+	    "a session that began at #" :
+	    "lost: nobody deleted it; there at event #, not in a session "
+	    "that began at #";
+}
+
+static void check_place(struct visit *v, struct message *m, uint64_t number,
+    bool ahead)
+{
+	if (number < MESSAGES) {
+		uint64_t size = v->size[number], before = m->octets;
+
+		v->message[number] = m;
+		m->octets = size;
+		if (size != before)
+			violation(v, m->uid, "bytes: LIST says # octets, "
+			    "but said #", size, before);
+	}
+	if (ahead) {
+		v->at = m;
+	} else if (!v->disordered) {
 		violation(v, m->uid, "order: number # has been before "
 		    "number #", number, number - 1);
-	v->disordered = true;
+		v->disordered = true;
+	}
 }
 
 void drop_name(struct visit *v, uint64_t number, const char *uid)
 {
 	struct maildrop *d = v->d;
-	bool inside = number < MESSAGES, ahead = true;
-	uint64_t size = inside ? v->size[number] : 0;
+	const char *wrong = NULL;
+	bool ahead = true;
 	struct message *m;
 
 	shared_lock(&d->lock);
 	m = find(v->at, uid);
 	if (!m) {
 		m = find(d->m, uid);
-		ahead = !m;
+		ahead = m == NULL;
 	}
 	if (!m)
-		m = insert(d, v->at, uid, size);
+		m = insert(d, v->at, uid, number < MESSAGES ?
+		    v->size[number] : 0);
+	if (m)
+		wrong = judge_listed(v, m);
 	shared_unlock(&d->lock);
 	if (!m)
 		return;
-	if (v->seen[m - d->m]) {
+	if (wrong)
+		violation(v, uid, wrong, m->left, v->began);
+	if (v->seen[m - d->m])
 		violation(v, uid, "twice: number # is among the # before it",
 		    number, number - 1);
-		return;
-	}
-	v->seen[m - d->m] = true;
-	if (ahead)
-		v->at = m;
 	else
-		check_order(v, m, number);
-	check_gone(v, m);
-	if (inside) {
-		v->message[number] = m;
-		check_size(v, m, size);
-	}
-}
-
-/* What is not there must have been deleted. */
-static void check_absent(const struct visit *v, struct message *m)
-{
-	if (m->state == UNSURE && m->left < v->began) {
-		m->state = GONE;
-		m->left = ++v->d->clock;
-	}
-	if (m->state != HERE || m->seen > v->began)
-		return;
-	m->state = UNSURE;
-	m->left = ++v->d->clock;
-	violation(v, m->uid, m->spared ? "undone: gone after DELE without "
-	    "QUIT; there at event #, not in a session that began at #" :
-	    "lost: nobody deleted it; there at event #, not in a session "
-	    "that began at #", m->seen, v->began);
+		check_place(v, m, number, ahead);
+	v->seen[m - d->m] = true;
 }
 
 void drop_named(struct visit *v)
 {
 	struct maildrop *d = v->d;
 
-	shared_lock(&d->lock);
-	for (uint32_t i = 1; i <= d->n; i++)
-		if (!v->seen[i])
-			check_absent(v, &d->m[i]);
-	shared_unlock(&d->lock);
+	for (uint32_t i = 1; i <= shared_get(&d->n); i++) {
+		const char *wrong;
+
+		if (v->seen[i])
+			continue;
+		shared_lock(&d->lock);
+		wrong = judge_absent(v, &d->m[i]);
+		shared_unlock(&d->lock);
+		if (wrong)
+			violation(v, d->m[i].uid, wrong, d->m[i].seen,
+			    v->began);
+	}
 }
 
 /* ---- what is fetched, what is deleted ----------------------------------- */
 
-void drop_fetched(struct visit *v, struct message *m, uint64_t size,
-    const struct body *b)
+void drop_fetched(struct visit *v, unsigned number, const struct body *b)
 {
-	bool other = m->sum[0] && memcmp(m->sum, b->md5, SUM_SIZE) != 0;
+	struct message *m = v->message[number];
+	uint64_t size = v->size[number];
+	bool other;
 
+	shared_lock(&v->d->lock);
+	other = m->sum[0] && memcmp(m->sum, b->md5, SUM_SIZE) != 0;
 	memcpy(m->sum, b->md5, SUM_SIZE);
+	shared_unlock(&v->d->lock);
 	if (other)
 		violation(v, m->uid, "bytes: RETR gives others than before, "
 		    "# octets; LIST says #", b->octets, size);

@@ -391,6 +391,6 @@ int names_find(const char *host, int family, struct nio_addr *found,
 	if (s.n > 0)
 		return s.n;
 	return trouble_set(why, PT_UNKNOWN, ST_CONNECT, host, ": ",
-	    outcomes[o], family == AF_INET ? " (-4)" : family == AF_INET6 ?
-	    " (-6)" : NULL, (char *)NULL);
+	    outcomes[o], o != GOT_NO_DATA || family == AF_UNSPEC ? NULL :
+	    family == AF_INET ? " (-4)" : " (-6)", (char *)NULL);
 }

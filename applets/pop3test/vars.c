@@ -32,11 +32,14 @@ static char *value_of(char *rec)
 	return rec + HEAD + (unsigned char)rec[0] + 1;
 }
 
+static const char *end(const struct vars *v)
+{
+	return v->area.p ? v->area.p + v->area.len : NULL;
+}
+
 static char *find(const struct vars *v, const char *name, size_t n)
 {
-	char *rec = v->area.p, *end = v->area.p + v->area.len;
-
-	for (; rec < end; rec += size_of(rec))
+	for (char *rec = v->area.p; rec < end(v); rec += size_of(rec))
 		if ((unsigned char)rec[0] == n && rec[HEAD] &&
 		    memcmp(rec + HEAD, name, n) == 0)
 			return rec;
@@ -100,10 +103,10 @@ int vars_set(struct vars *v, const char *name, size_t n, const char *value,
 int vars_each(const struct vars *v, int (*f)(void *ctx, const char *name,
     const char *value), void *ctx)
 {
-	char *rec = v->area.p, *end = v->area.p + v->area.len;
 	int e = 0;
 
-	for (; rec < end && e == 0; rec += size_of(rec))
+	for (char *rec = v->area.p; rec < end(v) && e == 0;
+	    rec += size_of(rec))
 		if (rec[HEAD])
 			e = f(ctx, rec + HEAD, value_of(rec));
 	return e;
