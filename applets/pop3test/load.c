@@ -25,7 +25,6 @@ enum {
 
 /* What a client does that leaves mail on the server, 100 messages at most. */
 static const char usual[] =
-    "login\n"
     "C: STAT\n"
     "S: +OK $n $octets\n"
     "C: LIST\n"
@@ -64,8 +63,6 @@ static int check_options(const struct options *o, struct trouble *why)
 	if (o->operands[0] && (o->operands[1] || o->ledger))
 		return refuse(why, "load: too much is given: ",
 		    o->operands[o->ledger ? 0 : 1]);
-	if (o->workers > WORKERS_MAX)
-		return refuse(why, "load: more than 1000 workers", "");
 	if (!o->remote && !target_is_local(&o->target))
 		return refuse(why, "load: the server is not on this machine; "
 		    "if it may be loaded, say --remote: ",
@@ -92,13 +89,19 @@ static int read_percent(struct load *l, struct trouble *why)
 
 static int read_script(struct load *l, struct script *s, struct trouble *why)
 {
-	const char *path = l->o->operands[0];
+	const struct options *o = l->o;
+	char text[sizeof usual + 8];
+	struct str t;
 
-	if (l->o->ledger)
+	if (o->ledger)
 		return read_percent(l, why);
 	l->script = s;
-	return path ? script_load(s, path, why) :
-	    script_text(s, "the usual session", usual, why);
+	if (o->operands[0])
+		return script_load(s, o->operands[0], why);
+	str_init(&t, text, sizeof text);
+	str_put(&t, o->has_user || o->users_file ? "login\n" : "S: +OK\n");
+	str_put(&t, usual);
+	return script_text(s, "the usual session", text, why);
 }
 
 /* In another order with each seed: not all runs begin with the same. */
@@ -408,5 +411,10 @@ int verb_load(const struct options *o)
 		correct(&l);
 	if (status == PT_OK)
 		status = exit_status(&l);
-	return load_report(&l, status);
+	status = load_report(&l, status);
+	if (l.crashed) {
+		refuse(&why, "load: a worker has crashed", "");
+		return say_trouble(&why);
+	}
+	return status;
 }

@@ -18,7 +18,6 @@ struct script;
 
 enum {
 	WORKERS = 10,		/* of -n, and the seconds of -d */
-	WORKERS_MAX = 1000,
 	FAILURES = 5,		/* distinct texts that are kept */
 	BARRIERS = 16,
 	LATE = 1000		/* microseconds: later starts are late ones */

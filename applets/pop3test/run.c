@@ -10,6 +10,16 @@
 #include "netio.h"
 #include "script.h"
 
+static void set_port(struct run *r, uint64_t port)
+{
+	char digits[24];
+	struct str s;
+
+	str_init(&s, digits, sizeof digits);
+	str_u64(&s, port);
+	run_set(r, "port", digits);
+}
+
 void run_init(struct run *r, const struct options *o, const struct script *s)
 {
 	memset(r, 0, sizeof *r);
@@ -22,6 +32,10 @@ void run_init(struct run *r, const struct options *o, const struct script *s)
 		run_set(r, "pass", o->pass);
 	if (o->target.host[0])
 		run_set(r, "host", o->target.host);
+	if (o->target.kind == TG_TCP)
+		set_port(r, o->target.port ? o->target.port :
+		    o->target.tls ? 995 : 110);
+	run_set(r, "i", "1");
 	for (char **d = o->defs; d && *d; d++) {
 		size_t n = str_span(*d, '=');
 
@@ -131,8 +145,11 @@ static int loop_begin(struct run *r, const struct sline *l,
 {
 	struct loop *loop = &r->loop[r->loops];
 
-	if (run_bounds(r, l, &loop->now, &loop->last, why) < 0)
+	if (run_bounds(r, l, &loop->now, &loop->last, why) < 0) {
+		if (r->o->keep_going)
+			r->at = l->jump;
 		return STEP_FAILED;
+	}
 	loop->line = r->at;
 	r->loops++;
 	if (loop->now > loop->last) {
@@ -244,9 +261,13 @@ static int run_steps(struct run *r, uint32_t end, struct trouble *why)
 		}
 		r->at++;
 	}
-	e = worst == STEP_OK ? check_rests(r, why) : worst;
-	if (e < 0 && worst == STEP_OK)
+	if (worst != STEP_OK)
+		return worst;
+	e = check_rests(r, why);
+	if (e < 0) {
 		failed(r, why);
+		r->at = end - (end > 0);	/* the line to show */
+	}
 	return e;
 }
 

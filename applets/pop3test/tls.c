@@ -14,8 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -142,29 +140,18 @@ static int find_command(struct connector *c, const struct target *t,
 
 /* ---- the socket for it ------------------------------------------------- */
 
-/* The listener in a new directory that nobody else can enter. */
+/* In a directory that nobody else can enter. */
 static int listen_for(struct connector *c, struct trouble *why)
 {
-	const char *dir = env_get("TMPDIR");
-	unsigned char random[8];
 	struct str s;
-	size_t n;
 
 	c->at.sun_family = AF_UNIX;
-	str_init(&s, c->at.sun_path, sizeof c->at.sun_path);
-	str_put(&s, dir && *dir ? dir : "/tmp");
-	str_put(&s, "/pop3test.");
-	/* Without luck mkdir fails: it takes nothing that is there. */
-	(void)!getrandom(random, sizeof random, 0);
-	str_hex(&s, random, sizeof random);
-	n = s.len;
-	str_put(&s, "/s");
-	s.p[n] = '\0';
-	if (s.cut)
-		return fail(why, "TLS: too long a $TMPDIR", NULL);
-	if (mkdir(s.p, 0700) < 0)
+	/* With room for the socket's name. */
+	str_init(&s, c->at.sun_path, sizeof c->at.sun_path - 2);
+	if (wire_mkdir(&s) < 0)
 		return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
-	s.p[n] = '/';
+	s.cap += 2;
+	str_put(&s, "/s");
 	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(c->listener, (struct sockaddr *)&c->at, sizeof c->at) < 0 ||
 	    listen(c->listener, 1) < 0)
@@ -174,15 +161,12 @@ static int listen_for(struct connector *c, struct trouble *why)
 
 static void remove_listener(struct connector *c)
 {
-	char *slash = strrchr(c->at.sun_path, '/');
-
-	if (!slash)
+	if (c->listener < 0)
 		return;
+	close(c->listener);
 	(void)unlink(c->at.sun_path);
-	*slash = '\0';
+	c->at.sun_path[strlen(c->at.sun_path) - 2] = '\0';
 	(void)rmdir(c->at.sun_path);
-	if (c->listener >= 0)
-		close(c->listener);
 }
 
 /* -1: it has ended without (then *pid is 0), or takes too long. */

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -62,8 +64,7 @@ static bool same_name(const char *a, const char *b)
 	return n == str_span(b, '=') && memcmp(a, b, n) == 0;
 }
 
-/* Ours, with `more` added and in the place of what is there. */
-static char **environment(char *const *more)
+char **wire_environ(char *const *more)
 {
 	struct md_area a = { .len = 0 };
 	size_t n = 1, added = 0;
@@ -87,6 +88,20 @@ static char **environment(char *const *more)
 	}
 	*to = NULL;
 	return all;
+}
+
+int wire_mkdir(struct str *path)
+{
+	const char *dir = env_get("TMPDIR");
+	unsigned char random[8];
+
+	str_put(path, dir && *dir ? dir : "/tmp");
+	str_put(path, "/pop3test.");
+	/* Without luck mkdir fails: it takes nothing that is there. */
+	(void)!getrandom(random, sizeof random, 0);
+	str_hex(path, random, sizeof random);
+	errno = ENAMETOOLONG;
+	return path->cut ? -1 : mkdir(path->p, 0700);
 }
 
 /* Out of the way of what is about to be replaced. */
@@ -120,7 +135,7 @@ static void become(const struct launch *l)
 	/* Nobody is left to end it when we are killed. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (wire_program(l->argv[0], &path))
-		execve(path.p, l->argv, environment(l->env));
+		execve(path.p, l->argv, wire_environ(l->env));
 	(void)fd_puts(STDERR_FILENO, "cannot run ", l->argv[0], ": ",
 	    err_text(errno, why), "\n", (char *)NULL);
 	_exit(127);
