@@ -34,8 +34,10 @@ CONFIG_GOALS := defconfig $(DEFCONFIGS) menuconfig nconfig config oldconfig \
 	olddefconfig silentoldconfig savedefconfig allyesconfig allnoconfig \
 	randconfig
 PLAIN_GOALS := clean mrproper coverage dist help setup FRC
-BUILD_GOALS := all check check-clients check-superservers demo install \
-	install-noclobber uninstall sizes baseline bloatcheck objects unit
+CHECKS := check check-clients check-superservers check-pop3test \
+	check-conformance check-mutants
+BUILD_GOALS := all $(CHECKS) fuzz demo install install-noclobber \
+	uninstall sizes baseline bloatcheck objects unit
 .PHONY: $(CONFIG_GOALS) $(PLAIN_GOALS) $(BUILD_GOALS)
 
 GOALS := $(or $(MAKECMDGOALS),all)
@@ -273,8 +275,10 @@ endif
 
 export AWK NM VERSION B KCONFIG_CONFIG MAKE
 
-check check-clients check-superservers:
+$(CHECKS):
 	@scripts/check $@
+fuzz:
+	@scripts/fuzz
 # A make of its own: what the set-up brings decides about the compiler.
 demo:
 	@scripts/setup build && scripts/setup demo
@@ -305,7 +309,7 @@ uninstall: $(B)/popbox.links
 
 # ---- the rest ---------------------------------------------------------------
 
-OUTPUT := applets libmd unit test sizes layers superservers kinc \
+OUTPUT := applets libmd unit test sizes layers superservers peers fuzz kinc \
 	xcrypt Config.in Config.applets obj.mk config.mk flags autoconf.h \
 	applets.h usage.h popbox popbox_unstripped popbox_baseline popbox.links
 

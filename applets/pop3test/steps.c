@@ -81,47 +81,41 @@ int step_send(struct run *r, const struct sline *l, struct trouble *why)
 
 /* ---- arguments --------------------------------------------------------- */
 
-/* The next word, with its variables replaced; its length, or -1. */
-static int next_word(struct run *r, const char **p, struct str *s,
+/* The next word, with its variables replaced. */
+static int next_word(struct run *r, const char **p, char word[TEXT_MAX],
     struct trouble *why)
 {
 	char raw[TEXT_MAX];
-	const char *word;
-	size_t n = text_word(p, &word);
-	struct str whole;
+	const char *from;
+	size_t n = text_word(p, &from);
+	struct str s;
 
-	str_init(&whole, raw, sizeof raw);
-	str_mem(&whole, word, n);
-	return run_expand(r, NULL, raw, s, why) < 0 ? -1 : (int)s->len;
+	str_init(&s, raw, sizeof raw);
+	str_mem(&s, from, n);
+	str_init(&s, word, TEXT_MAX);
+	return run_expand(r, NULL, raw, &s, why);
 }
 
 static int number_arg(struct run *r, const char **p, uint64_t *n,
     struct trouble *why)
 {
-	char buf[VALUE_MAX];
-	struct str s;
+	char word[TEXT_MAX];
 
-	str_init(&s, buf, sizeof buf);
-	if (next_word(r, p, &s, why) < 0)
+	if (next_word(r, p, word, why) < 0)
 		return -1;
-	if (parse_u64(s.p, n) == 0)
-		return 0;
-	return trouble_set(why, PT_UNKNOWN, ST_OWN, "not a number: ", s.p,
-	    (char *)NULL);
+	return parse_u64(word, n) == 0 ? 0 : trouble_set(why, PT_UNKNOWN,
+	    ST_OWN, "not a number: ", word, (char *)NULL);
 }
 
 static int duration_arg(struct run *r, const char **p, uint32_t *ms,
     struct trouble *why)
 {
-	char buf[VALUE_MAX];
-	struct str s;
+	char word[TEXT_MAX];
 
-	str_init(&s, buf, sizeof buf);
-	if (next_word(r, p, &s, why) < 0)
+	if (next_word(r, p, word, why) < 0)
 		return -1;
-	if (text_duration(s.p, s.len, ms) == 0)
-		return 0;
-	return trouble_set(why, PT_UNKNOWN, ST_OWN, "not a duration: ", s.p,
+	return text_duration(word, strlen(word), ms) == 0 ? 0 :
+	    trouble_set(why, PT_UNKNOWN, ST_OWN, "not a duration: ", word,
 	    (char *)NULL);
 }
 
@@ -187,16 +181,14 @@ static int do_open(struct run *r, const char *arg, struct trouble *why)
 {
 	char text[TEXT_MAX];
 	struct slot *slot;
-	struct str s;
 
-	str_init(&s, text, sizeof text);
-	if (*arg && next_word(r, &arg, &s, why) < 0)
+	if (next_word(r, &arg, text, why) < 0)
 		return -1;
 	slot = slot_arg(r, arg, why);
 	if (!slot)
 		return -1;
 	conn_close(&slot->c);
-	if (s.len == 0)
+	if (!*text)
 		return run_open(r, &slot->c, &r->o->target, why);
 	return target_parse(&slot->opened, text, why) < 0 ? -1 :
 	    run_open(r, &slot->c, &slot->opened, why);

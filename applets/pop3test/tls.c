@@ -36,7 +36,8 @@ struct connector {
 	bool verify;
 	bool connects;		/* by itself: has %s */
 	int listener;
-	struct sockaddr_un at;	/* of the listener, in a directory of ours */
+	bool made;		/* the directory, and the listener in it: */
+	struct sockaddr_un at;
 	char text[COMMAND_TEXT];	/* the words */
 	char *argv[WORDS + 1];
 };
@@ -148,22 +149,24 @@ static int listen_for(struct connector *c, struct trouble *why)
 	c->at.sun_family = AF_UNIX;
 	/* With room for the socket's name. */
 	str_init(&s, c->at.sun_path, sizeof c->at.sun_path - 2);
-	if (wire_mkdir(&s) < 0)
-		return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
-	s.cap += 2;
-	str_put(&s, "/s");
 	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(c->listener, (struct sockaddr *)&c->at, sizeof c->at) < 0 ||
-	    listen(c->listener, 1) < 0)
-		return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
-	return 0;
+	if (c->listener >= 0 && wire_mkdir(&s) == 0) {
+		c->made = true;
+		s.cap += 2;
+		str_put(&s, "/s");
+		if (bind(c->listener, (struct sockaddr *)&c->at,
+		    sizeof c->at) == 0 && listen(c->listener, 1) == 0)
+			return 0;
+	}
+	return trouble_errno(why, PT_UNKNOWN, ST_TLS, s.p);
 }
 
 static void remove_listener(struct connector *c)
 {
-	if (c->listener < 0)
+	if (c->listener >= 0)
+		close(c->listener);
+	if (!c->made)
 		return;
-	close(c->listener);
 	(void)unlink(c->at.sun_path);
 	c->at.sun_path[strlen(c->at.sun_path) - 2] = '\0';
 	(void)rmdir(c->at.sun_path);

@@ -11,30 +11,9 @@
 
 #include "script.h"
 
-/* A connection is the socket that `server` is. */
-#define wire_open wire_open_really
-#include "../../applets/pop3test/wire.c"
-#undef wire_open
+#include "server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int wire_open(struct wire *w, const struct target *t, int timeout,
-    int rcvbuf, char *const *env, struct trouble *why);
-
-static int server;
-
-int wire_open(struct wire *w, const struct target *t, int timeout,
-    int rcvbuf, char *const *env, struct trouble *why)
-{
-	(void)t;
-	(void)timeout;
-	(void)rcvbuf;
-	(void)env;
-	*w = (struct wire){ .in = server, .out = server, .err = -1 };
-	server = -1;
-	return w->in >= 0 ? 0 : trouble_set(why, PT_CRITICAL, ST_CONNECT,
-	    "refused", (char *)NULL);
-}
-
 static struct run run;
 static struct options o = {
 	.target = { .kind = TG_UCSPI }, .user = "user", .pass = "secret",
