@@ -72,8 +72,8 @@
 //usage:       pop3test load [FILE] TARGET
 //usage:       pop3test fill MAILDIR COUNT SIZE [plain|odd|all]
 //usage:
-//usage:TARGET: HOST[:PORT], [V6]:PORT, pop3://USER@HOST, pop3s://HOST, unix:/PATH,
-//usage:        -- COMMAND ARGS (as from inetd), - (descriptors 6 and 7)
+//usage:TARGET: HOST[:PORT], [V6]:PORT, pop3://USER@HOST, pop3s://HOST,
+//usage:        unix:/PATH, -- COMMAND ARGS (as from inetd), - (as from UCSPI)
 //usage:
 //usage:  -H HOST -p PORT -4 -6  the target, in parts
 //usage:  -u USER[:PASS]  log in; the password is better had from

@@ -14,79 +14,39 @@
 
 enum { LINE = 1024, GRACE = 500 };	/* ms after -t, see guard() */
 
-struct check {
-	const struct options *o;
-	int64_t began, took;		/* microseconds */
-	bool counted;			/* there was a login, and STAT */
-	uint64_t messages, octets;
-	char greeting[STATUS_MAX];
-};
-
-static const char status_name[][9] = {
-	"OK", "WARNING", "CRITICAL", "UNKNOWN"
-};
-
-static bool quiet, json;
-
-/* Whatever holds us up, Nagios gets its line. */
-static void out_of_time(int sig)
-{
-	static const char line[] = "POP3 CRITICAL - timeout\n", object[] =
-	    "{\"status\":\"CRITICAL\",\"stage\":\"reply\","
-	    "\"text\":\"timeout\"}\n";
-
-	(void)sig;
-	if (!quiet)
-		(void)fd_write(STDOUT_FILENO, json ? object : line,
-		    json ? sizeof object - 1 : sizeof line - 1);
-	_exit(PT_CRITICAL);
-}
-
-/* -t is for the whole check; each wait has a limit of its own besides. */
-static void guard(const struct options *o)
-{
-	const struct sigaction act = { .sa_handler = out_of_time };
-	int64_t ms = (int64_t)o->timeout + GRACE;
-	struct itimerval t = { .it_value = { .tv_sec = (time_t)(ms / 1000) } };
-
-	t.it_value.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	quiet = o->quiet;
-	json = o->json;
-	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &t, NULL);
-}
+static int64_t began, took;		/* microseconds */
+static bool counted;			/* there was a login, and STAT */
+static bool failed;
+static uint64_t messages, octets;
+static char greeting[STATUS_MAX];
 
 /* What is left of -t for the next step, at least a moment to fail in. */
-static void shorten(const struct check *k, struct conn *c)
+static void shorten(void)
 {
-	int64_t left = k->o->timeout - (nio_usec() - k->began) / 1000;
+	int64_t left = session.o->timeout - (nio_usec() - began) / 1000;
 
-	c->timeout = left > 1 ? (int)left : 1;
+	session.c.timeout = left > 1 ? (int)left : 1;
 }
 
-static int visit(struct check *k, struct trouble *why)
+static int visit(const struct options *o)
 {
-	const struct options *o = k->o;
-	struct conn *c = session_open(o, why);
+	struct trouble *why = &session.why;
+	struct conn *c = &session.c;
 	struct str s;
-	int e;
 
-	if (!c)
+	if (session_open(o) < 0)
 		return -1;
-	str_init(&s, k->greeting, sizeof k->greeting);
+	str_init(&s, greeting, sizeof greeting);
 	str_put(&s, c->line);
-	shorten(k, c);
-	e = cl_login(c, o->has_user ? o->user : NULL, o->pass, why);
-	shorten(k, c);
-	k->counted = o->has_user;
-	if (e == 0 && k->counted)
-		e = session_stat(c, &k->messages, &k->octets, why);
-	shorten(k, c);
-	if (e < 0)
-		session_drop(c);
-	else
-		e = session_quit(c, why);
-	return e;
+	shorten();
+	if (cl_login(c, o->has_user ? o->user : NULL, o->pass, why) < 0)
+		return -1;
+	shorten();
+	if (o->has_user && session_stat(c, &messages, &octets, why) < 0)
+		return -1;
+	counted = o->has_user;
+	shorten();
+	return session_quit();
 }
 
 /* ---- the line ---------------------------------------------------------- */
@@ -117,118 +77,150 @@ static void put_limit(struct str *s, int64_t usec)
 	s->p[s->len] = '\0';
 }
 
-static void put_perfdata(const struct check *k, struct str *s)
+static void put_perfdata(struct str *s)
 {
+	const struct options *o = session.o;
+
 	str_put(s, "|time=");
-	put_seconds(s, k->took, 6);
+	put_seconds(s, took, 6);
 	str_char(s, 's');
-	put_limit(s, k->o->warn);
-	put_limit(s, k->o->crit);
+	put_limit(s, o->warn);
+	put_limit(s, o->crit);
 	str_put(s, ";0");
-	put_limit(s, (int64_t)k->o->timeout * 1000);
-	if (!k->counted)
+	put_limit(s, (int64_t)o->timeout * 1000);
+	if (!counted)
 		return;
 	str_put(s, " messages=");
-	str_u64(s, k->messages);
+	str_u64(s, messages);
 	str_put(s, ";;;0 octets=");
-	str_u64(s, k->octets);
+	str_u64(s, octets);
 	str_put(s, "B;;;0");
 }
 
-static void describe(const struct check *k, struct str *s)
+static void describe(struct str *s)
 {
-	if (k->counted) {
-		str_u64(s, k->messages);
-		str_put(s, k->messages == 1 ? " message (" : " messages (");
-		str_u64(s, k->octets);
+	if (counted) {
+		str_u64(s, messages);
+		str_put(s, messages == 1 ? " message (" : " messages (");
+		str_u64(s, octets);
 		str_put(s, " octets)");
 	} else {
 		str_put(s, "greeting");
 	}
 	str_put(s, " in ");
-	put_seconds(s, k->took, 3);
+	put_seconds(s, took, 3);
 	str_put(s, " s");
-	if (k->counted)
+	if (counted)
 		return;
 	str_put(s, " [");
-	str_safe(s, k->greeting, strlen(k->greeting), STATUS_MAX);
+	str_safe(s, greeting, strlen(greeting), STATUS_MAX);
 	str_char(s, ']');
 }
 
-/* A bar begins the performance data, so there must be none before it. */
-static void print_line(const struct check *k, const struct trouble *t,
-    bool perfdata)
+static void put_json(struct str *s)
 {
+	str_put(s, ",\"seconds\":");
+	put_seconds(s, took, 6);
+	if (!counted)
+		return;
+	str_put(s, ",\"messages\":");
+	str_u64(s, messages);
+	str_put(s, ",\"octets\":");
+	str_u64(s, octets);
+}
+
+static const char status_name[][9] = {
+	"OK", "WARNING", "CRITICAL", "UNKNOWN"
+};
+
+/* A bar begins the performance data, so there must be none before it. */
+static void without_bars(char *z)
+{
+	for (; *z; z++)
+		if (*z == '|')
+			*z = '!';
+}
+
+/* One line, or with -j one object; the exit status. */
+static int report(bool good)
+{
+	struct out *out = &session.out;
+	struct trouble *t = &session.why;
+	bool json = session.o->json;
 	char line[LINE];
 	struct str s;
 
 	str_init(&s, line, sizeof line);
-	str_put(&s, "POP3 ");
-	str_put(&s, status_name[t->status]);
-	str_put(&s, " - ");
-	str_put(&s, t->text);
-	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] == '|')
-			s.p[i] = '!';
-	if (perfdata)
-		put_perfdata(k, &s);
-	(void)fd_puts(STDOUT_FILENO, s.p, "\n", (char *)NULL);
-}
-
-static void print_json(const struct check *k, const struct trouble *t,
-    bool numbers)
-{
-	static struct out out;
-	char time[32];
-	struct str s;
-
-	out_begin(&out, STDOUT_FILENO);
-	str_init(&s, time, sizeof time);
-	put_seconds(&s, k->took, 6);
-	out_put(&out, "{\"status\":\"");
-	out_put(&out, status_name[t->status]);
-	out_put(&out, "\",\"stage\":\"");
-	out_put(&out, stage_name(t->stage));
-	out_put(&out, "\",\"text\":");
-	out_json(&out, t->text, strlen(t->text));
-	out_put(&out, ",\"seconds\":");
-	out_put(&out, s.p);
-	if (numbers && k->counted) {
-		out_put(&out, ",\"messages\":");
-		out_u64(&out, k->messages);
-		out_put(&out, ",\"octets\":");
-		out_u64(&out, k->octets);
+	out_put(out, json ? "{\"status\":\"" : "POP3 ");
+	out_put(out, status_name[t->status]);
+	if (json) {
+		out_put(out, "\",\"stage\":\"");
+		out_put(out, stage_name(t->stage));
+		out_put(out, "\",\"text\":");
+		out_json(out, t->text, strlen(t->text));
+		put_json(&s);
+		str_put(&s, "}");
+	} else {
+		without_bars(t->text);
+		out_put(out, " - ");
+		out_put(out, t->text);
+		if (good)
+			put_perfdata(&s);
 	}
-	out_put(&out, "}\n");
-	out_flush(&out);
+	out_put(out, s.p);
+	out_put(out, "\n");
+	out_flush(out);
+	return t->status;
 }
 
 /* It went well, but was it fast enough? */
-static void judge(const struct check *k, struct trouble *t)
+static void judge(const struct options *o)
 {
+	struct trouble *t = &session.why;
 	struct str s;
 
-	t->status = k->o->crit >= 0 && k->took > k->o->crit ? PT_CRITICAL :
-	    k->o->warn >= 0 && k->took > k->o->warn ? PT_WARNING : PT_OK;
+	t->status = o->crit >= 0 && took > o->crit ? PT_CRITICAL :
+	    o->warn >= 0 && took > o->warn ? PT_WARNING : PT_OK;
 	t->stage = ST_CLOSE;
 	str_init(&s, t->text, sizeof t->text);
-	describe(k, &s);
+	describe(&s);
+}
+
+/*
+ * -t is for the whole check, and each wait has a limit of its own besides.
+ * Whatever holds us up in spite of them, Nagios gets its line.
+ */
+static void out_of_time(int sig)
+{
+	(void)sig;
+	took = nio_usec() - began;
+	if (!failed)
+		trouble_set(&session.why, PT_CRITICAL, ST_REPLY, "timeout",
+		    (char *)NULL);
+	session.out.n = 0;
+	_exit(report(false));
+}
+
+static void guard(int64_t ms)
+{
+	const struct sigaction act = { .sa_handler = out_of_time };
+	struct itimerval t = { .it_value = { .tv_sec = (time_t)(ms / 1000) } };
+
+	t.it_value.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
 }
 
 int verb_check(const struct options *o)
 {
-	struct check k = { .o = o, .began = nio_usec() };
-	struct trouble t;
-	bool good;
-
-	guard(o);
-	good = visit(&k, &t) == 0;
-	k.took = nio_usec() - k.began;
-	if (good)
-		judge(&k, &t);
-	if (!o->quiet && o->json)
-		print_json(&k, &t, good);
-	else if (!o->quiet)
-		print_line(&k, &t, good);
-	return t.status;
+	began = nio_usec();
+	guard((int64_t)o->timeout + GRACE);
+	failed = visit(o) < 0;
+	took = nio_usec() - began;
+	if (failed)
+		session_drop();
+	else
+		judge(o);
+	guard(0);
+	return report(!failed);
 }

@@ -1,40 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_POP3TEST) += applets/pop3test/conn.o
-/*
- * A connection to a server that may be anything: lines, with their ends
- * looked at, and bodies of any length, in one buffer.
- *
- * What is read must come within the timeout, and beyond that at a thousand
- * octets a second: so a large message has its time, and a server that
- * sends a byte now and then gains none.
- */
+/* A connection: its beginning and end, what is sent, and how long it took. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conn.h"
 #include "netio.h"
 #include "pop3.h"
 #include "pop3test.h"
 
-enum {
-	USEC_PER_OCTET = 1000,
-	CUT_PAUSE = 20,		/* milliseconds between two segments */
-	LONGEST_LINE = 16 * 1024 * 1024
-};
-
-/* How long what we wait for may take. */
-struct limit {
-	int64_t until;
-	int64_t paused;		/* c->paused when it began */
-};
-
-static void limit_begin(const struct conn *c, struct limit *l)
-{
-	l->until = nio_usec() + (int64_t)c->timeout * 1000;
-	l->paused = c->paused;
-}
+enum { CUT_PAUSE = 20 };	/* milliseconds between two segments */
 
 void conn_init(struct conn *c, const struct options *o, const char *tag)
 {
@@ -48,13 +26,12 @@ void conn_init(struct conn *c, const struct options *o, const char *tag)
 	memcpy(c->tag, tag, n < sizeof c->tag ? n : sizeof c->tag - 1);
 }
 
-static enum stage stage(const struct conn *c)
+enum stage conn_stage(const struct conn *c)
 {
 	return c->greeted ? ST_REPLY : ST_GREETING;
 }
 
-/* A failure of the server's, with what its program has to say about it. */
-static int ended(const struct conn *c, struct trouble *why, int status,
+int conn_ended(const struct conn *c, struct trouble *why, int status,
     const char *what)
 {
 	char said[TROUBLE_TEXT / 2];
@@ -63,7 +40,7 @@ static int ended(const struct conn *c, struct trouble *why, int status,
 	str_init(&s, said, sizeof said);
 	if (c->wire.err >= 0)
 		wire_said(&c->wire, &s);
-	return trouble_set(why, status, stage(c), what,
+	return trouble_set(why, status, conn_stage(c), what,
 	    s.len ? "; it says: " : NULL, s.p, (char *)NULL);
 }
 
@@ -106,8 +83,7 @@ static void report_last(struct conn *c)
 	c->last.is = false;
 }
 
-/* A status line has come: the oldest open question is answered. */
-static void answered(struct conn *c, bool ok)
+void conn_answered(struct conn *c, bool ok)
 {
 	unsigned open = c->sent - c->answered;
 	unsigned i = c->answered % IN_FLIGHT;
@@ -197,8 +173,7 @@ static void pause_for(struct conn *c, int ms)
 	c->paused += (int64_t)ms * 1000;
 }
 
-/* Reads what is there, so far as there is room; 0 also for nothing. */
-static int take_in(struct conn *c, struct trouble *why)
+int conn_take_in(struct conn *c, struct trouble *why)
 {
 	size_t room = sizeof c->ibuf - c->ilen;
 	ptrdiff_t r;
@@ -211,7 +186,7 @@ static int take_in(struct conn *c, struct trouble *why)
 	if (r < 0 && errno == EAGAIN)
 		return 0;
 	if (r < 0 && errno != ECONNRESET)
-		return trouble_errno(why, PT_CRITICAL, stage(c), "read");
+		return trouble_errno(why, PT_CRITICAL, conn_stage(c), "read");
 	if (r <= 0)
 		c->eof = true;
 	else
@@ -219,7 +194,7 @@ static int take_in(struct conn *c, struct trouble *why)
 	return 0;
 }
 
-static void make_room(struct conn *c)
+void conn_make_room(struct conn *c)
 {
 	memmove(c->ibuf, c->ibuf + c->ipos, c->ilen - c->ipos);
 	c->ilen -= c->ipos;
@@ -240,13 +215,13 @@ static int write_some(struct conn *c, size_t *done, size_t n, int64_t until,
 	int64_t left = until - nio_usec();
 	ssize_t w;
 
-	make_room(c);
+	conn_make_room(c);
 	if (!c->eof && !c->drain && c->ilen < sizeof c->ibuf)
 		p[1].fd = c->wire.in;
 	if (left <= 0 || poll(p, 2, (int)(left / 1000) + 1) == 0)
-		return ended(c, why, PT_CRITICAL,
+		return conn_ended(c, why, PT_CRITICAL,
 		    "timeout: the server takes no more commands");
-	if (p[1].revents && take_in(c, why) < 0)
+	if (p[1].revents && conn_take_in(c, why) < 0)
 		return -1;
 	if (p[0].revents == 0)
 		return 0;
@@ -332,334 +307,3 @@ int conn_command(struct conn *c, const char *p, size_t n,
 	return gather(c, "\r\n", 2, why);
 }
 
-/* ---- reading ----------------------------------------------------------- */
-
-/* More input, or c->eof. */
-static int more(struct conn *c, const struct limit *l, struct trouble *why)
-{
-	struct pollfd p = { .fd = c->wire.in, .events = POLLIN };
-	size_t have = c->ilen - c->ipos;
-	int64_t left;
-	int n;
-
-	if (conn_send(c, why) < 0)
-		return -1;
-	if (c->ilen - c->ipos != have || c->eof)
-		return 0;
-	make_room(c);
-	do {
-		left = l->until + c->paused - l->paused - nio_usec();
-		n = left <= 0 ? 0 : poll(&p, 1, (int)(left / 1000) + 1);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return trouble_errno(why, PT_UNKNOWN, stage(c), "poll");
-	if (n == 0)
-		return ended(c, why, PT_CRITICAL, c->ipos < c->ilen ?
-		    "timeout within a line" : c->greeted ?
-		    "timeout: no answer" : "timeout: no greeting");
-	return take_in(c, why);
-}
-
-/*
- * Makes the buffer hold the rest of the line, or LINE_KEEP bytes of it, or
- * what there is before EOF; how many bytes those are.
- */
-static int look(struct conn *c, const struct limit *l, size_t *n,
-    struct trouble *why)
-{
-	size_t seen = 0;
-
-	for (;;) {
-		const char *at = c->ibuf + c->ipos;
-		size_t have = c->ilen - c->ipos;
-		const char *lf = memchr(at + seen, '\n', have - seen);
-
-		*n = lf ? (size_t)(lf - at) + 1 : have;
-		if (lf || have >= LINE_KEEP || c->eof)
-			return 0;
-		seen = have;
-		if (more(c, l, why) < 0)
-			return -1;
-	}
-}
-
-static int unexpected_eof(const struct conn *c, struct trouble *why)
-{
-	return ended(c, why, PT_CRITICAL, c->ilen > c->ipos ?
-	    "EOF within a line: the server closed the connection" :
-	    c->greeted ? "EOF: the server closed the connection" :
-	    "EOF before a greeting: the server closed the connection");
-}
-
-/* Discards what is left of a line that is longer than we keep. */
-static int skip_rest(struct conn *c, struct limit *l, struct line *out,
-    struct trouble *why)
-{
-	char last = '\0';
-	size_t n;
-
-	do {
-		if (look(c, l, &n, why) < 0)
-			return -1;
-		if (n == 0)
-			return unexpected_eof(c, why);
-		last = c->ibuf[c->ipos + n - 1];
-		c->ipos += n;
-		out->octets += n;
-		l->until += (int64_t)n * USEC_PER_OCTET;
-		if (out->octets > LONGEST_LINE)
-			return trouble_set(why, PT_WARNING, stage(c),
-			    "a line without end", (char *)NULL);
-	} while (last != '\n');
-	return 0;
-}
-
-static void note_challenge(struct conn *c, const struct line *l)
-{
-	const char *rest = l->p[0] == '+' ? l->p + 1 : NULL;
-
-	if (!rest || (*rest && *rest != ' '))
-		return;
-	rest += *rest == ' ';
-	memcpy(c->challenge, rest, strlen(rest) + 1);
-}
-
-/* RFC 1939 section 7: the last thing in angle brackets of the greeting. */
-static void note_stamp(struct conn *c, const char *p)
-{
-	const char *from = strrchr(p, '<');
-	size_t n = from ? str_span(from, '>') : 0;
-
-	if (n == 0 || from[n] != '>' || n + 2 > sizeof c->stamp)
-		return;
-	memcpy(c->stamp, from, n + 1);
-	c->stamp[n + 1] = '\0';
-}
-
-static void classify(struct line *l)
-{
-	l->ok = str_after(l->p, "+OK") != NULL;
-	l->status = l->ok || str_after(l->p, "-ERR");
-}
-
-/* What every line must have, whatever it is about. */
-static int check_line(struct conn *c, const struct line *l, bool crlf,
-    struct trouble *why)
-{
-	if (!crlf)
-		return trouble_set(why, PT_WARNING, stage(c),
-		    "a line ends in LF without CR: ", l->p, (char *)NULL);
-	if (l->status && l->octets > STATUS_MAX)
-		return trouble_set(why, PT_WARNING, stage(c),
-		    "a status line of more than 512 octets", (char *)NULL);
-	return 0;
-}
-
-static void take_status(struct conn *c, const struct line *l)
-{
-	if (!c->greeted)
-		note_stamp(c, l->p);
-	c->in_reply = c->greeted = true;
-	c->auth = '\0';
-	answered(c, l->ok);
-}
-
-int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
-    struct trouble *why)
-{
-	struct limit limit;
-	bool crlf = true;
-	size_t n, keep;
-
-	limit_begin(c, &limit);
-	if (look(c, &limit, &n, why) < 0)
-		return -1;
-	*none = n == 0;
-	if (n == 0)
-		return 0;
-	keep = n < LINE_KEEP ? n : LINE_KEEP - 1;
-	memcpy(c->line, c->ibuf + c->ipos, keep);
-	*l = (struct line){ .p = c->line, .octets = n };
-	l->cut = c->ibuf[c->ipos + n - 1] != '\n';
-	if (l->cut && n < LINE_KEEP)
-		return unexpected_eof(c, why);
-	c->ipos += n;
-	if (l->cut) {
-		if (skip_rest(c, &limit, l, why) < 0)
-			return -1;
-	} else {
-		keep = n - 1;
-		crlf = keep > 0 && c->line[keep - 1] == '\r';
-		keep -= crlf;
-	}
-	c->line[keep] = '\0';
-	l->len = keep;
-	classify(l);
-	c->in_reply = true;
-	trace_line(c, 'S', l->status ? ':' : l->cut ? '~' : '=', l->p, keep);
-	note_challenge(c, l);
-	if (l->status || !c->greeted)
-		take_status(c, l);
-	return check_line(c, l, crlf, why);
-}
-
-int conn_line(struct conn *c, struct line *l, struct trouble *why)
-{
-	bool none;
-
-	if (conn_line_or_eof(c, l, &none, why) < 0)
-		return -1;
-	return none ? unexpected_eof(c, why) : 0;
-}
-
-int conn_peek(struct conn *c, struct line *l, struct trouble *why)
-{
-	struct limit limit;
-	size_t n;
-
-	limit_begin(c, &limit);
-	if (look(c, &limit, &n, why) < 0)
-		return -1;
-	if (n == 0)
-		return unexpected_eof(c, why);
-	if (n > LINE_KEEP - 1)
-		n = LINE_KEEP - 1;
-	memcpy(c->line, c->ibuf + c->ipos, n);
-	*l = (struct line){ .p = c->line, .octets = n };
-	l->cut = n == LINE_KEEP - 1;
-	if (!l->cut && n > 0 && c->line[n - 1] == '\n')
-		n--;
-	if (!l->cut && n > 0 && c->line[n - 1] == '\r')
-		n--;
-	c->line[n] = '\0';
-	l->len = n;
-	classify(l);
-	return 0;
-}
-
-/* ---- bodies ------------------------------------------------------------ */
-
-struct passage {		/* of a body */
-	body_sink *sink;
-	void *ctx;
-	uint64_t octets, max;
-	bool begun;		/* this line has a part that has passed */
-	char last;
-	bool over;
-};
-
-/* One line, or a part of one: `n` bytes at p. */
-static int pass(struct conn *c, struct passage *b, const char *p, size_t n,
-    struct trouble *why)
-{
-	bool ends = p[n - 1] == '\n';
-	char before = n > 1 ? p[n - 2] : b->last;
-
-	if (!b->begun)
-		trace_line(c, 'S', ends ? '=' : '~', p, n - (size_t)ends -
-		    (ends && before == '\r'));
-	if (ends && before != '\r')
-		return trouble_set(why, PT_WARNING, ST_REPLY,
-		    "a line of the reply ends in LF without CR",
-		    (char *)NULL);
-	b->last = p[n - 1];
-	if (!b->begun && p[0] == '.') {
-		p++;
-		n--;
-		b->over = n == 2 && ends;
-	}
-	b->begun = !ends;
-	if (b->over)
-		return 0;
-	b->octets += n;
-	if (b->octets > b->max)
-		return trouble_set(why, PT_WARNING, ST_REPLY,
-		    "a reply that does not end", (char *)NULL);
-	return b->sink ? b->sink(b->ctx, p, n, why) : 0;
-}
-
-int conn_body(struct conn *c, body_sink *sink, void *ctx, uint64_t max,
-    struct trouble *why)
-{
-	struct passage b = { .sink = sink, .ctx = ctx, .max = max };
-	struct limit limit;
-	size_t n;
-
-	limit_begin(c, &limit);
-	while (!b.over) {
-		if (look(c, &limit, &n, why) < 0)
-			return -1;
-		if (n == 0 || (c->eof && c->ibuf[c->ipos + n - 1] != '\n'))
-			return ended(c, why, PT_CRITICAL, "EOF within a "
-			    "reply: the server closed the connection");
-		if (pass(c, &b, c->ibuf + c->ipos, n, why) < 0)
-			return -1;
-		c->ipos += n;
-		limit.until += (int64_t)n * USEC_PER_OCTET;
-	}
-	if (c->last.is) {
-		c->last.ended = nio_usec();
-		c->last.octets = b.octets;
-	}
-	return 0;
-}
-
-/* ---- silence ----------------------------------------------------------- */
-
-/* Something came that should not: shows how it begins. */
-static int surprise(const struct conn *c, struct trouble *why,
-    const char *what)
-{
-	char text[128];
-	struct str s;
-
-	str_init(&s, text, sizeof text);
-	str_mem(&s, c->ibuf + c->ipos, c->ilen - c->ipos);
-	return trouble_set(why, PT_WARNING, ST_REPLY, what, s.p,
-	    (char *)NULL);
-}
-
-int conn_want_eof(struct conn *c, struct trouble *why)
-{
-	struct limit limit;
-
-	limit_begin(c, &limit);
-	while (c->ipos == c->ilen && !c->eof)
-		if (more(c, &limit, why) < 0)
-			return -1;
-	if (c->ipos < c->ilen)
-		return surprise(c, why, "want EOF, got: ");
-	conn_close(c);
-	return 0;
-}
-
-int conn_want_quiet(struct conn *c, int ms, struct trouble *why)
-{
-	struct pollfd p = { .fd = c->wire.in, .events = POLLIN };
-	int64_t until = nio_usec() + (int64_t)ms * 1000, left;
-
-	if (conn_send(c, why) < 0)
-		return -1;
-	while (c->ipos == c->ilen && !c->eof) {
-		left = until - nio_usec();
-		if (left <= 0 || poll(&p, 1, (int)(left / 1000) + 1) == 0)
-			return 0;
-		if (p.revents && take_in(c, why) < 0)
-			return -1;
-	}
-	return c->ipos < c->ilen ? surprise(c, why, "want silence, got: ") :
-	    unexpected_eof(c, why);
-}
-
-int conn_want_no_rest(struct conn *c, int ms, struct trouble *why)
-{
-	struct pollfd p = { .fd = c->wire.in, .events = POLLIN };
-
-	if (c->ipos == c->ilen && !c->eof && poll(&p, 1, ms) > 0) {
-		make_room(c);
-		if (take_in(c, why) < 0)
-			return -1;
-	}
-	return c->ipos == c->ilen ? 0 :
-	    surprise(c, why, "left unread: ");
-}

@@ -24,33 +24,30 @@ enum {
 #define BYTES(s) s, sizeof s - 1
 
 static const struct form {
-	char name[14];
+	char name[12];
 	unsigned char width;	/* of the lines that fill it up */
-	const char *head;	/* what the body begins with */
+	char tail[4];		/* what the body ends with */
+	char head[22];		/* and what it begins with */
 	unsigned char head_len;
-	const char *tail;	/* and what it ends with */
 } forms[FILL_ALL] = {
-	[FILL_PLAIN] = { "plain", 72, BYTES(""), "" },
-	[FILL_DOT] = { "a dot", 72, BYTES("before\n.\nafter\n"), "" },
-	[FILL_DOTS] = { "dots", 72, BYTES("x\n..\n...\n.x\n. \n. .\n"),
-		".\n" },
-	[FILL_FIRST_DOT] = { "dot first", 72, BYTES(".first\n"), "" },
-	[FILL_NO_NEWLINE] = { "no newline", 72, BYTES(""), "end" },
-	[FILL_MIXED] = { "CRLF and LF", 72,
-		BYTES("a\r\nb\n.\r\n.\n\r\n..\n.c\r\n\n"), "d\r\n" },
-	[FILL_LONE_CR] = { "lone CR", 72, BYTES("a\rb\r\rc\n\rd\n"), "" },
-	[FILL_NUL] = { "NUL", 72, BYTES("a\0b\n\0\n\0.\n"), "" },
-	[FILL_8BIT] = { "8 bit", 72, BYTES("\x80\xFF\xE9 \xC3\xA9\n\xA0\n"),
-		"" },
-	[FILL_LONG_LINE] = { "long line", ENDLESS, BYTES(""), "" },
-	[FILL_EMPTY] = { "empty", ENDLESS, BYTES(""), "" },
-	[FILL_BLANK] = { "blank lines", 0, BYTES(""), "" },
-	[FILL_FROM] = { "From", 72, BYTES("From nobody Thu Jan  1 00:00:00 "
-		"1970\n>From x\n\nFrom y\n"), "" },
-	[FILL_FINAL_CR] = { "final CR", 72, BYTES(""), "end\r" },
-	[FILL_CR_CR_LF] = { "CR CR LF", 72, BYTES("a\r\r\n\r\r\nb\r\r\n"),
-		"" },
-	[FILL_DOT_FILE] = { "dot file", 72, BYTES(""), "" }
+	[FILL_PLAIN] = { "plain", 72, "", "", 0 },
+	[FILL_DOT] = { "a dot", 72, "", BYTES("before\n.\nafter\n") },
+	[FILL_DOTS] = { "dots", 72, ".\n", BYTES("x\n..\n...\n.x\n. \n") },
+	[FILL_FIRST_DOT] = { "dot first", 72, "", BYTES(".first\n") },
+	[FILL_LONE_CR] = { "lone CR", 72, "", BYTES("a\rb\r\rc\n\rd\n") },
+	[FILL_NUL] = { "NUL", 72, "", BYTES("a\0b\n\0\n\0.\n") },
+	[FILL_8BIT] = { "8 bit", 72, "", BYTES("\x80\xFF \xC3\xA9\n\xA0\n") },
+	[FILL_LONG_LINE] = { "long line", ENDLESS, "", "", 0 },
+	[FILL_EMPTY] = { "empty", ENDLESS, "", "", 0 },
+	[FILL_BLANK] = { "blank lines", 0, "", "", 0 },
+	[FILL_FROM] = { "From", 72, "", BYTES("From x\n>From y\n\nFrom\n") },
+	[FILL_NO_NEWLINE] = { "no newline", 72, "end", "", 0 },
+	[FILL_MIXED] = { "CRLF and LF", 72, "d\r\n",
+		BYTES("a\r\nb\n.\r\n.\n\r\n..\n.c\r\n") },
+	[FILL_FINAL_CR] = { "final CR", 72, "d\r", "", 0 },
+	[FILL_CR_CR_LF] = { "CR CR LF", 72, "",
+		BYTES("a\r\r\n\r\r\nb\r\r\n") },
+	[FILL_DOT_FILE] = { "dot file", 72, "", "", 0 }
 };
 
 /* ---- bodies ------------------------------------------------------------ */
@@ -243,7 +240,7 @@ int fill_message(int fd, uint64_t size, uint32_t seed, uint32_t number,
 	struct header h = { .seed = seed, .number = number, .form = form };
 	struct fill f = { .form = &forms[form] };
 	unsigned char sum[MD5_SIZE];
-	struct out out;
+	static struct out out;
 	struct md5 md5;
 	char text[HEAD];
 	struct str s;
@@ -332,7 +329,7 @@ static int fill(const struct options *o, const struct plan *p,
 	if (e == 0)
 		return 0;
 	errno = -e;
-	return trouble_errno(why, PT_UNKNOWN, ST_OWN, name);
+	return trouble_errno(why, PT_UNKNOWN, ST_OWN, o->operands[0]);
 }
 
 static int parse(struct plan *p, char *const *operand)
@@ -360,10 +357,7 @@ int verb_fill(const struct options *o)
 	struct trouble why;
 
 	if (parse(&p, o->operands) < 0)
-		trouble_set(&why, PT_UNKNOWN, ST_OWN,
-		    "fill: want MAILDIR COUNT SIZE [plain|odd|all]",
-		    (char *)NULL);
-	else if (fill(o, &p, &why) == 0)
-		return PT_OK;
-	return say_trouble(&why);
+		return usage_error("fill: want MAILDIR COUNT SIZE "
+		    "[plain|odd|all]");
+	return fill(o, &p, &why) == 0 ? PT_OK : say_trouble(&why);
 }

@@ -12,17 +12,11 @@
 
 #define SIZE_LIMIT ((uint64_t)1 << 40)	/* whatever a server says */
 
-struct get {
-	const struct options *o;
-	struct conn *c;
-	struct trouble why;
-	struct md md;		/* with a Maildir */
-	bool deliver;
-	int status;
-	uint64_t octets;	/* of the message at hand, so far */
-	bool cr;		/* came last, and is held back */
-	struct out out;
-};
+static struct md box;		/* where to, if `delivers` */
+static bool delivers;
+static uint64_t octets;		/* of the message at hand, so far */
+static bool cr;			/* came last, and is held back */
+static struct out out;		/* the message, not yet written */
 
 /* Most octets to take for a message of that size: servers count wrong. */
 static uint64_t limit(uint64_t size)
@@ -61,21 +55,22 @@ int fill_maildir(struct md *md, const char *path, struct trouble *why)
 /* ---- bytes ------------------------------------------------------------- */
 
 /* CRLF becomes LF; a CR elsewhere stays. */
-static void put_lf(struct get *g, const char *p, size_t n)
+static void put_lf(const char *p, size_t n)
 {
 	while (n > 0) {
 		const char *lf = memchr(p, '\n', n);
 		size_t text = lf ? (size_t)(lf - p) : n;
 
-		if (g->cr && text)
-			out_mem(&g->out, "\r", 1);
-		if (text)
-			g->cr = p[text - 1] == '\r';
-		out_mem(&g->out, p, text - (text && g->cr));
+		if (text) {
+			if (cr)
+				out_mem(&out, "\r", 1);
+			cr = p[text - 1] == '\r';
+			out_mem(&out, p, text - cr);
+		}
 		if (!lf)
 			return;
-		out_mem(&g->out, "\n", 1);
-		g->cr = false;
+		out_mem(&out, "\n", 1);
+		cr = false;
 		p = lf + 1;
 		n -= text + 1;
 	}
@@ -83,190 +78,173 @@ static void put_lf(struct get *g, const char *p, size_t n)
 
 static int take(void *ctx, const char *p, size_t n, struct trouble *why)
 {
-	struct get *g = ctx;
-
-	g->octets += n;
-	if (g->o->crlf)
-		out_mem(&g->out, p, n);
+	(void)ctx;
+	octets += n;
+	if (session.o->crlf)
+		out_mem(&out, p, n);
 	else
-		put_lf(g, p, n);
+		put_lf(p, n);
 	/* Said in the end, but a full disk is no reason to read on. */
-	return g->out.error ? out_end(&g->out, why) : 0;
+	return out.error ? out_end(&out, why) : 0;
 }
 
 /* The body of a reply to where it goes; only then is it whole. */
-static int pass(struct get *g, uint64_t most, int fd)
+static int pass(uint64_t size, int fd)
 {
-	g->octets = 0;
-	g->cr = false;
-	out_begin(&g->out, fd);
-	if (conn_body(g->c, take, g, most, &g->why) == 0)
-		return out_end(&g->out, &g->why);
-	out_flush(&g->out);
+	octets = 0;
+	cr = false;
+	out_begin(&out, session.o->quiet && !delivers ? -1 : fd);
+	if (conn_body(&session.c, take, NULL, limit(size),
+	    &session.why) == 0)
+		return out_end(&out, &session.why);
+	out_flush(&out);
 	return -1;
 }
 
-static int own_trouble(struct get *g, int e)
+static int own_trouble(int e)
 {
 	errno = -e;
-	return trouble_errno(&g->why, PT_UNKNOWN, ST_OWN, "cannot deliver");
+	return trouble_errno(&session.why, PT_UNKNOWN, ST_OWN,
+	    "cannot deliver");
 }
 
-static int deliver(struct get *g, uint64_t most)
+static int deliver(uint64_t size)
 {
 	struct md_delivery d;
-	int e = md_deliver_begin(&g->md, &d);
+	int e = md_deliver_begin(&box, &d);
 
-	if (e)
-		return own_trouble(g, e);
-	if (pass(g, most, d.fd) < 0) {
-		md_deliver_abort(&g->md, &d);
+	if (e == 0 && pass(size, d.fd) < 0) {
+		md_deliver_abort(&box, &d);
 		return -1;
 	}
-	e = md_deliver_end(&g->md, &d);
-	return e ? own_trouble(g, e) : 0;
+	if (e == 0)
+		e = md_deliver_end(&box, &d);
+	return e ? own_trouble(e) : 0;
 }
 
 /* ---- messages ---------------------------------------------------------- */
 
 /* What costs one message only: it is told, and the others go on. */
-static int warn(struct get *g, const char *number, const char *what,
-    const char *more)
+static int warn(const char *number, const char *what)
 {
-	trouble_set(&g->why, PT_WARNING, ST_REPLY, "message ", number, ": ",
-	    what, more, (char *)NULL);
-	g->status = say_trouble(&g->why);
+	trouble_set(&session.why, PT_WARNING, ST_REPLY, "message ", number,
+	    ": ", what, (char *)NULL);
+	session_note();
 	return 0;
 }
 
-static int retrieve(struct get *g, const char *number, uint64_t size)
+static int retrieve(const char *number, uint64_t size)
 {
-	struct line l;
-	int r = cl_command(g->c, &l, &g->why, "RETR", number, (char *)NULL);
+	int r = session_ask("RETR", number, NULL);
 
-	if (r < 0)
-		return -1;
 	if (r == 0)
-		return warn(g, number, l.p, NULL);
-	r = g->deliver ? deliver(g, limit(size)) :
-	    pass(g, limit(size), g->o->quiet ? -1 : STDOUT_FILENO);
-	if (r == 0 && g->octets != size)
-		return warn(g, number, "not the size that LIST said", NULL);
+		return warn(number, session.reply.p);
+	if (r > 0)
+		r = delivers ? deliver(size) : pass(size, STDOUT_FILENO);
+	if (r == 0 && octets != size)
+		warn(number, "not the size that LIST said");
 	return r;
 }
 
 /* Asks for its size: 1, 0 when there is no such message, or -1. */
-static int find(struct get *g, const char *number, uint64_t *size)
+static int find(const char *number, uint64_t *size)
 {
-	struct line l;
 	uint64_t n;
-	int r = cl_command(g->c, &l, &g->why, "LIST", number, (char *)NULL);
+	int r = session_ask("LIST", number, NULL);
 
 	if (r == 0)
-		return warn(g, number, l.p, NULL);
-	if (r < 0)
-		return -1;
-	return reply_numbers(&l, &n, size, &g->why) < 0 ? -1 : 1;
+		return warn(number, session.reply.p);
+	return r < 0 ? r : 1 + 2 * reply_numbers(&session.reply, &n, size,
+	    &session.why);
 }
 
-static int get_some(struct get *g, char *const *number)
+static int get_some(char *const *number)
 {
-	for (; *number; number++) {
-		uint64_t size;
-		int r = find(g, *number, &size);
+	int e = 0;
 
-		if (r > 0)
-			r = retrieve(g, *number, size);
-		if (r < 0)
-			return -1;
+	for (; e == 0 && *number; number++) {
+		uint64_t size;
+
+		e = find(*number, &size);
+		if (e > 0)
+			e = retrieve(*number, size);
 	}
-	return 0;
+	return e;
 }
 
 /* ---- all of them ------------------------------------------------------- */
 
-struct sizes {			/* by message number less 1 */
+/* By message number less 1, and each one more than it is. */
+static struct {
 	uint64_t messages;
 	struct md_area area;
-};
+} sizes;
 
-static uint64_t *sizes(const struct sizes *s)
+static uint64_t *size_of(uint64_t i)
 {
-	return (uint64_t *)(void *)s->area.p;
+	return (uint64_t *)(void *)sizes.area.p + i;
 }
 
 /* Pages that nothing was written to hold zeros: such are not listed. */
 static int note_size(void *ctx, const char *p, size_t n,
     struct trouble *why)
 {
-	struct sizes *s = ctx;
 	char text[ENTRY];
 	uint64_t number, size;
 
+	(void)ctx;
 	if (entry_parse(p, n < 2 ? 0 : n - 2, &number, text, why) < 0)
 		return -1;
 	if (!scan_u64(text, &size) || size == MD_NOSIZE || number == 0 ||
-	    number > s->messages)
-		return trouble_set(why, PT_WARNING, ST_REPLY,
-		    "LIST has what cannot be: ", text, (char *)NULL);
-	sizes(s)[number - 1] = size + 1;
+	    number > sizes.messages)
+		return session_wrong("LIST has what cannot be: ", text);
+	*size_of(number - 1) = size + 1;
 	return 0;
 }
 
-static int list(struct get *g, struct sizes *s)
+static int list(void)
 {
-	uint64_t octets;
-	struct line l;
+	uint64_t all;
 	int e;
 
-	if (session_stat(g->c, &s->messages, &octets, &g->why) < 0)
+	if (session_stat(&session.c, &sizes.messages, &all,
+	    &session.why) < 0)
 		return -1;
-	if (s->messages > MESSAGES_MAX)
-		return trouble_set(&g->why, PT_WARNING, ST_REPLY,
-		    "too many messages", (char *)NULL);
-	e = md_area_grow(&s->area, (size_t)s->messages * sizeof *sizes(s) + 1);
+	if (sizes.messages > MESSAGES_MAX)
+		return session_wrong("too many messages", NULL);
+	e = md_area_grow(&sizes.area, 1 + (size_t)sizes.messages *
+	    sizeof *size_of(0));
 	if (e)
-		return own_trouble(g, e);
-	if (cl_ok(g->c, &l, &g->why, "LIST", (char *)NULL) < 0)
+		return own_trouble(e);
+	if (session_must("LIST", NULL) < 0)
 		return -1;
-	return conn_body(g->c, note_size, s, list_limit(s->messages),
-	    &g->why);
+	return conn_body(&session.c, note_size, NULL,
+	    list_limit(sizes.messages), &session.why);
 }
 
-static int get_all(struct get *g)
+static int get_all(void)
 {
-	struct sizes s = { .messages = 0 };
-	int e = list(g, &s);
+	int e = list();
 
-	for (uint64_t i = 0; e == 0 && i < s.messages; i++) {
+	for (uint64_t i = 0; e == 0 && i < sizes.messages; i++) {
 		char number[24];
 		struct str n;
 
 		str_init(&n, number, sizeof number);
 		str_u64(&n, i + 1);
-		if (sizes(&s)[i])
-			e = retrieve(g, n.p, sizes(&s)[i] - 1);
+		if (*size_of(i))
+			e = retrieve(n.p, *size_of(i) - 1);
 		else
-			warn(g, n.p, "STAT counts it, LIST does not", NULL);
+			warn(n.p, "STAT counts it, LIST does not");
 	}
-	md_area_free(&s.area);
 	return e;
 }
 
 /* ---- the verbs --------------------------------------------------------- */
 
-static struct get get;
-
-static int usage(const char *text)
-{
-	trouble_set(&get.why, PT_UNKNOWN, ST_OWN, text, (char *)NULL);
-	return say_trouble(&get.why);
-}
-
 /* "all" or numbers, and then a Maildir where the last is no number. */
-static int operands(const struct options *o, bool *all)
+static int operands(char **p, bool *all)
 {
-	char **p = o->operands;
 	const char *dir = NULL;
 	size_t count = 0;
 	uint64_t n;
@@ -280,57 +258,52 @@ static int operands(const struct options *o, bool *all)
 		p[count] = NULL;
 	}
 	if (count == 0 || (*all && count > 1))
-		return usage("get: which messages? N..., or all");
+		return usage_error("get: which messages?");
 	if (!dir && (*all || count > 1))
-		return usage("get: more than one message needs a Maildir "
-		    "as the last operand");
+		return usage_error("get: more than one message needs a "
+		    "Maildir");
 	status = *all ? 0 : operands_check(p);
-	get.deliver = dir != NULL;
-	if (status == 0 && dir && fill_maildir(&get.md, dir, &get.why) < 0)
-		status = say_trouble(&get.why);
+	delivers = dir != NULL;
+	if (status == 0 && dir && fill_maildir(&box, dir, &session.why) < 0)
+		status = say_trouble(&session.why);
 	return status;
 }
 
 static int finish(int e)
 {
-	if (e < 0)
-		return session_fail(get.c, &get.why);
-	return session_end(get.c, get.status);
+	return e < 0 ? session_fail() : session_end();
 }
 
 int verb_get(const struct options *o)
 {
 	bool all;
-	int status = operands(o, &all);
+	int status = operands(o->operands, &all);
 
-	get.o = o;
-	get.c = status ? NULL : session_begin(o, &status);
-	if (!get.c)
+	if (status == 0)
+		status = session_begin(o);
+	if (status)
 		return status;
-	return finish(all ? get_all(&get) : get_some(&get, o->operands));
+	return finish(all ? get_all() : get_some(o->operands));
 }
 
 int verb_top(const struct options *o)
 {
 	char **p = o->operands;
-	struct line l;
 	uint64_t n, size;
-	int e, status = PT_OK;
+	int e, status;
 
 	if (!p[0] || !p[1] || p[2] || parse_u64(p[0], &n) < 0 ||
 	    parse_u64(p[1], &n) < 0)
-		return usage("top: want N LINES");
-	get.o = o;
-	get.c = session_begin(o, &status);
-	if (!get.c)
+		return usage_error("top: want N LINES");
+	status = session_begin(o);
+	if (status)
 		return status;
-	e = find(&get, p[0], &size);
-	if (e > 0) {
-		e = cl_ok(get.c, &l, &get.why, "TOP", p[0], p[1],
-		    (char *)NULL);
-		if (e == 0)
-			e = pass(&get, limit(size), o->quiet ? -1 :
-			    STDOUT_FILENO);
-	}
+	e = find(p[0], &size);
+	if (e > 0)
+		e = session_ask("TOP", p[0], p[1]);
+	if (e > 0)
+		e = pass(size, STDOUT_FILENO);
+	else if (e == 0 && session.status == PT_OK)
+		warn(p[0], session.reply.p);
 	return finish(e);
 }

@@ -94,7 +94,7 @@ static int take(struct visit *v, const char *p, size_t n, char rest[ENTRY],
 {
 	uint64_t number;
 
-	if (entry_parse(p, n, &number, rest, why) < 0)
+	if (entry_parse(p, n < 2 ? 0 : n - 2, &number, rest, why) < 0)
 		return -1;
 	if (number != line)
 		violation(v, "", "list: number # stands in line #", number,
@@ -175,7 +175,7 @@ static int ask(struct visit *v, const char *verb, unsigned number,
 	str_u64(&s, number);
 	r = cl_command(v->c, &l, why, verb, s.p, lines, (char *)NULL);
 	if (r == 0)
-		drop_refused(v, number);
+		drop_refused(v, number, verb);
 	return r;
 }
 

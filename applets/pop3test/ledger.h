@@ -74,7 +74,7 @@ void drop_named(struct visit *v);
 /* What RETR has given. */
 void drop_fetched(struct visit *v, unsigned number, const struct body *b);
 /* A command about it was refused. */
-void drop_refused(struct visit *v, unsigned number);
+void drop_refused(struct visit *v, unsigned number, const char *verb);
 /* What is marked and in one of these states (bits) is in that one now. */
 void drop_move(struct visit *v, unsigned from, enum state to);
 

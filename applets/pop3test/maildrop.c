@@ -241,13 +241,19 @@ void drop_fetched(struct visit *v, unsigned number, const struct body *b)
 		    "body, not of # octets in # lines", b->octets, b->lines);
 }
 
-void drop_refused(struct visit *v, unsigned number)
+void drop_refused(struct visit *v, unsigned number, const char *verb)
 {
 	const struct message *m = v->message[number];
+	char form[64];
+	struct str s;
 
-	if (m->state == HERE)
-		violation(v, m->uid, "refused: nobody deleted number # "
-		    "of #", number, v->count);
+	if (m->state != HERE)
+		return;
+	str_init(&s, form, sizeof form);
+	str_put(&s, "refused: ");
+	str_put(&s, verb);
+	str_put(&s, ", but nobody deleted number # of #");
+	violation(v, m->uid, s.p, number, v->count);
 }
 
 void drop_move(struct visit *v, unsigned from, enum state to)

@@ -126,6 +126,7 @@ static bool same_text(const void *a, const void *b, size_t n)
 
 /* ---- files ------------------------------------------------------------- */
 
+/* The reader of passwd(5) and its relatives does for these files, too. */
 static char *next_line(struct us_file *f)
 {
 	if (!us_next(f))
@@ -150,6 +151,7 @@ static char *next_word(char **p)
 	return n ? word : NULL;
 }
 
+/* All lines count: a host may have several, of both families. */
 static void look_into_hosts(struct search *s)
 {
 	size_t n = strlen(s->host) + 1;
@@ -219,6 +221,10 @@ static size_t make_question(unsigned char q[QUESTION], const char *host,
 	return at == HEADER ? 0 : at + 5;
 }
 
+/*
+ * The text of the question comes back as it was, but some servers have
+ * their own ideas about capitals.
+ */
 static bool answers(const unsigned char *q, size_t len,
     const unsigned char *p, size_t n)
 {
@@ -267,6 +273,7 @@ static enum outcome take_answer(struct search *s, const unsigned char *q,
 	return s->n > before ? GOT_ADDRESS : GOT_NO_DATA;
 }
 
+/* The time is for the answer: what else arrives does not extend it. */
 static enum outcome listen_for(struct search *s, int fd,
     const unsigned char *q, size_t len, int ms)
 {
@@ -308,6 +315,10 @@ static enum outcome ask(struct search *s, const struct nio_addr *server,
 	return o;
 }
 
+/*
+ * All servers in turn, and the round again.  "No such host" from one is
+ * final, trouble of its own is not.
+ */
 static enum outcome ask_all(struct search *s, unsigned char type, int ms)
 {
 	struct nio_addr server[SERVERS];
@@ -326,6 +337,7 @@ static enum outcome ask_all(struct search *s, unsigned char type, int ms)
 	return best;
 }
 
+/* Each kind has half of the time; RFC 1035 knows no question for both. */
 static enum outcome ask_dns(struct search *s, int ms)
 {
 	enum outcome four = GOT_NO_DATA, six = GOT_NO_DATA;
@@ -343,6 +355,7 @@ static enum outcome ask_dns(struct search *s, int ms)
 
 /* ---- the whole --------------------------------------------------------- */
 
+/* Dropped by the compiler, with the libc's resolver, where it is not used. */
 static enum outcome ask_libc(struct search *s)
 {
 	const struct addrinfo hints = {

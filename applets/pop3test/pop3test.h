@@ -156,7 +156,7 @@ int names_find(const char *host, int family, struct nio_addr *found,
 
 enum {
 	LINE_KEEP = 4096,	/* bytes of a line that can be looked at */
-	STATUS_MAX = 512,	/* octets of a status line: RFC 1939 section 3 */
+	STATUS_MAX = 512,	/* octets of a status line: RFC 1939, 3 */
 	STAMP_MAX = 256,
 	IN_FLIGHT = 64		/* commands whose answers are timed */
 };
@@ -193,9 +193,9 @@ struct conn {
 	char tag[8];
 	bool open, eof, greeted;
 	bool in_reply;		/* something was read since the last send */
-	char auth;		/* in an AUTH exchange: its mechanism's letter */
+	char auth;		/* within AUTH: its mechanism's letter */
 	char stamp[STAMP_MAX];	/* "<...>" of the greeting, or "" */
-	char challenge[LINE_KEEP];	/* of the last "+ " line, without "+ " */
+	char challenge[LINE_KEEP];	/* what followed "+ " */
 	int timeout;		/* milliseconds: to connect; for a line */
 	size_t split;		/* bytes a write, 0: all at once */
 	int split_pause;	/* milliseconds */

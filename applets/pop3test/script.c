@@ -9,24 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "script.h"
+#include "reader.h"
 
 enum {
 	SCRIPT_MAX = 8 * 1024 * 1024,
 	PROSE_LINES = 8,
 	CRLF_MARK = 1		/* stands where the LF of a CRLF was */
-};
-
-struct reader {
-	struct script *s;
-	struct trouble *why;
-	uint32_t file;		/* offset of its name */
-	uint32_t number;
-	uint32_t next;		/* offset of the line after this one */
-	uint32_t end;		/* and of the file's end */
-	unsigned depth;
-	unsigned loops;
-	uint32_t loop[NESTING];
 };
 
 static char *at(const struct script *s, uint32_t offset)
@@ -48,8 +36,7 @@ void script_free(struct script *s)
 
 /* ---- errors ------------------------------------------------------------ */
 
-/* FILE:LINE: what; and the line, with a caret below `place`. */
-static int wrong(struct reader *r, const char *line, const char *place,
+int reader_wrong(struct reader *r, const char *line, const char *place,
     const char *what)
 {
 	struct trouble *t = r->why;
@@ -107,23 +94,16 @@ static char *next_line(struct reader *r)
 	return line;
 }
 
-static const char *skip_blanks(const char *p)
-{
-	while (*p == ' ' || *p == '\t')
-		p++;
-	return p;
-}
-
 /* ---- steps ------------------------------------------------------------- */
 
-static int check_names(struct reader *r, const char *line, const char *p)
+int reader_names(struct reader *r, const char *line, const char *p)
 {
 	const char *word;
 	size_t n;
 
 	while ((n = text_word(&p, &word)) > 0)
 		if (!is_name(word, n))
-			return wrong(r, line, word, "not a name");
+			return reader_wrong(r, line, word, "not a name");
 	return 0;
 }
 
@@ -146,14 +126,14 @@ static int check_ere(struct reader *r, const char *line, char *arg)
 	size_t place;
 	int e;
 
-	if (arrow && check_names(r, line, arrow + 4) < 0)
+	if (arrow && reader_names(r, line, arrow + 4) < 0)
 		return -1;
 	if (arrow)
 		*arrow = '\0';
 	e = ere_compile(&scratch, arg, &error, &place);
 	if (arrow)
 		*arrow = ' ';
-	return e < 0 ? wrong(r, line, arg + place, error) : 0;
+	return e < 0 ? reader_wrong(r, line, arg + place, error) : 0;
 }
 
 /* "<...": up to the ">", which may stand some lines below. */
@@ -166,7 +146,7 @@ static int skip_prose(struct reader *r, const char *line, const char *p)
 		if (!p)
 			break;
 	}
-	return wrong(r, line, line, "a \"<\" without its \">\"");
+	return reader_wrong(r, line, line, "a \"<\" without its \">\"");
 }
 
 static enum op prose_op(char side, const char *arg)
@@ -195,7 +175,7 @@ static bool is_body(const char *arg)
 {
 	const char *p = str_after(arg, "...");
 
-	return p && (*p == '\0' || str_after(skip_blanks(p), "-> "));
+	return p && (*p == '\0' || str_after(text_blanks(p), "-> "));
 }
 
 static int check_step(struct reader *r, const struct sline *l)
@@ -209,9 +189,9 @@ static int check_step(struct reader *r, const struct sline *l)
 		return check_ere(r, line, arg);
 	case OP_BODY:
 		arg += 3;
-		arg += *skip_blanks(arg) ? (size_t)(skip_blanks(arg) - arg) +
+		arg += *text_blanks(arg) ? (size_t)(text_blanks(arg) - arg) +
 		    3 : 0;
-		return check_names(r, line, arg);
+		return reader_names(r, line, arg);
 	case OP_CONNECT:
 	case OP_HANGUP:
 	case OP_PROSE:
@@ -219,7 +199,7 @@ static int check_step(struct reader *r, const struct sline *l)
 	default:
 		bad = text_check(arg);
 	}
-	return bad ? wrong(r, line, bad,
+	return bad ? reader_wrong(r, line, bad,
 	    "no such escape, or $ without a name") : 0;
 }
 
@@ -246,7 +226,7 @@ static int read_step(struct reader *r, const char *text, size_t head)
 	struct sline *l;
 
 	if (kind == ':' || kind == '?')
-		arg = skip_blanks(arg);
+		arg = text_blanks(arg);
 	else if (*arg == ' ')
 		arg++;
 	if (kind == ':' && *arg == '<')
@@ -260,131 +240,6 @@ static int read_step(struct reader *r, const char *text, size_t head)
 	return check_step(r, l);
 }
 
-/* ---- directives -------------------------------------------------------- */
-
-/*
- * Arguments: t text, e text with variables, w words, n a name, d a
- * duration, u a number, g a tag; in capitals: may be left out.
- */
-static const struct directive {
-	char name[8];
-	char args[4];
-	unsigned char op;
-} directives[] = {
-	{ "barrier", "nu", OP_BARRIER }, { "check", "e", OP_CHECK },
-	{ "close", "G", OP_CLOSE }, { "drain", "udG", OP_DRAIN },
-	{ "end", "", OP_END }, { "eof", "G", OP_EOF },
-	{ "exec", "e", OP_EXEC }, { "for", "n", OP_FOR },
-	{ "half", "G", OP_HALF }, { "include", "t", OP_INCLUDE },
-	{ "let", "n", OP_LET }, { "log", "e", OP_LOG },
-	{ "login", "G", OP_LOGIN }, { "mail", "e", OP_MAIL },
-	{ "maildir", "", OP_MAILDIR }, { "need", "w", OP_NEED },
-	{ "open", "E", OP_OPEN }, { "quiet", "dG", OP_QUIET },
-	{ "rcvbuf", "u", OP_RCVBUF }, { "repeat", "u", OP_REPEAT },
-	{ "reset", "G", OP_RESET }, { "set", "n", OP_SET },
-	{ "sh", "t", OP_SH }, { "skip", "E", OP_SKIP },
-	{ "split", "uDG", OP_SPLIT }, { "test", "t", OP_TEST },
-	{ "timeout", "d", OP_TIMEOUT }, { "tls", "W", OP_TLS },
-	{ "unset", "w", OP_UNSET }, { "wait", "d", OP_WAIT },
-	{ "within", "d", OP_WITHIN }
-};
-
-static bool is_tag(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!((p[i] >= 'a' && p[i] <= 'z') ||
-		    (p[i] >= '0' && p[i] <= '9')))
-			return false;
-	return n < TAG_SIZE;
-}
-
-/* One argument; what is wrong with it, or null. */
-static const char *check_word(char kind, const char *word, size_t n)
-{
-	uint64_t number;
-	uint32_t ms;
-	const char *end;
-
-	if (memchr(word, '$', n))	/* known only when it runs */
-		return NULL;
-	switch (kind) {
-	case 'n':
-		return is_name(word, n) ? NULL : "not a name";
-	case 'd':
-		return text_duration(word, n, &ms) == 0 ? NULL :
-		    "not a duration, as 200ms, 2s, 1m";
-	case 'u':
-		end = scan_u64(word, &number);
-		return end == word + n ? NULL : "not a number";
-	default:
-		return is_tag(word, n) ? NULL : "not a connection's name";
-	}
-}
-
-static bool is_text(char kind)
-{
-	return kind == 't' || kind == 'e' || kind == 'w';
-}
-
-static int check_args(struct reader *r, const char *line,
-    const struct directive *d, const char *p)
-{
-	const char *word, *what;
-
-	for (const char *a = d->args; *a; a++) {
-		char kind = (char)ascii_lower(*a);
-		size_t n;
-
-		if (is_text(kind)) {
-			p = skip_blanks(p);
-			if (*p == '\0' && kind == *a)
-				return wrong(r, line, p, "text missing");
-			what = kind == 'e' ? text_check(p) : NULL;
-			return what ? wrong(r, line, what,
-			    "no such escape, or $ without a name") : 0;
-		}
-		n = text_word(&p, &word);
-		if (n == 0 && kind != *a)
-			continue;
-		if (n == 0)
-			return wrong(r, line, word, "argument missing");
-		what = check_word(kind, word, n);
-		if (what)
-			return wrong(r, line, word, what);
-	}
-	p = skip_blanks(p);
-	if (*p && d->op != OP_FOR && d->op != OP_SET && d->op != OP_LET)
-		return wrong(r, line, p, "one argument too many");
-	return 0;
-}
-
-static int check_for(struct reader *r, const char *line, const char *p)
-{
-	const char *word;
-	size_t n;
-
-	text_word(&p, &word);
-	n = text_word(&p, &word);
-	if (n != 2 || memcmp(word, "in", 2) != 0)
-		return wrong(r, line, word, "want: for NAME in A..B");
-	p = skip_blanks(p);
-	while (*p && !str_after(p, ".."))
-		p++;
-	return *p ? 0 : wrong(r, line, p, "want: A..B");
-}
-
-static int check_let(struct reader *r, const char *line, const char *p)
-{
-	const char *word;
-	size_t n;
-
-	text_word(&p, &word);
-	n = text_word(&p, &word);
-	if (n != 1 || *word != '=')
-		return wrong(r, line, word, "want: let NAME = ...");
-	return *skip_blanks(p) ? 0 : wrong(r, line, p, "expression missing");
-}
-
 /* "mail PATH <<WORD": the lines up to WORD belong to it. */
 static int read_mail(struct reader *r, uint32_t mail)
 {
@@ -394,19 +249,21 @@ static int read_mail(struct reader *r, uint32_t mail)
 
 	text_word(&p, &word);
 	if (text_word(&p, &word) == 0)
-		return wrong(r, text, word, "want: <<WORD, or a size");
+		return reader_wrong(r, text, word, "want: <<WORD, or a size");
 	if (str_after(word, "<<") == NULL)
 		return 0;
-	word = skip_blanks(word + 2);
+	word = text_blanks(word + 2);
 	while ((line = next_line(r)) != NULL && strcmp(line, word) != 0) {
 		bad = text_check(line);
 		if (bad && strcmp(bad, "\\") != 0)
-			return wrong(r, line, bad, "no such escape, or $ without a name");
+			return reader_wrong(r, line, bad,
+			    "no such escape, or $ without a name");
 		if (!add_line(r, OP_DATA, line, line))
 			return -1;
 	}
 	if (!line)
-		return wrong(r, text, word, "the end of the mail is missing");
+		return reader_wrong(r, text, word,
+		    "the end of the mail is missing");
 	r->s->line[mail].jump = r->s->n;
 	return 0;
 }
@@ -421,18 +278,20 @@ static int nest(struct reader *r, uint32_t i)
 	case OP_FOR:
 	case OP_REPEAT:
 		if (r->loops == NESTING)
-			return wrong(r, text, text, "loops nested too deep");
+			return reader_wrong(r, text, text,
+			    "loops nested too deep");
 		r->loop[r->loops++] = i;
 		return 0;
 	case OP_END:
 		if (r->loops == 0)
-			return wrong(r, text, text, "no loop ends here");
+			return reader_wrong(r, text, text, "no loop ends here");
 		s->line[i].jump = r->loop[--r->loops];
 		s->line[s->line[i].jump].jump = i;
 		return 0;
 	case OP_TEST:
 		if (r->loops > 0)
-			return wrong(r, text, text, "a test within a loop");
+			return reader_wrong(r, text, text,
+			    "a test within a loop");
 		return 0;
 	default:
 		return 0;
@@ -451,7 +310,7 @@ static int include(struct reader *r, const char *line, const char *arg)
 	struct str s;
 
 	if (r->depth == NESTING)
-		return wrong(r, line, arg, "included too deep");
+		return reader_wrong(r, line, arg, "included too deep");
 	str_init(&s, path, sizeof path);
 	if (slash && *arg != '/')
 		str_mem(&s, from, (size_t)(slash - from) + 1);
@@ -466,33 +325,17 @@ static int include(struct reader *r, const char *line, const char *arg)
 
 static int read_directive(struct reader *r, const char *text)
 {
-	const struct directive *d = directives;
-	const struct directive *last = d + sizeof directives / sizeof *d;
-	const char *p = text, *word, *arg;
-	size_t n = text_word(&p, &word);
 	uint32_t i = r->s->n;
+	const char *arg;
+	enum op op;
 
-	while (d < last && (strlen(d->name) != n ||
-	    memcmp(d->name, word, n) != 0))
-		d++;
-	if (d == last)
-		return wrong(r, text, word, "neither C:, S: nor a directive");
-	arg = skip_blanks(p);
-	if (check_args(r, text, d, arg) < 0)
+	if (directive_check(r, text, &op, &arg) < 0)
 		return -1;
-	if (d->op == OP_INCLUDE)
+	if (op == OP_INCLUDE)
 		return include(r, text, arg);
-	if (!add_line(r, (enum op)d->op, text, arg))
+	if (!add_line(r, op, text, arg))
 		return -1;
-	if (d->op == OP_FOR)
-		return check_for(r, text, arg) < 0 ? -1 : nest(r, i);
-	if (d->op == OP_LET)
-		return check_let(r, text, arg);
-	if (d->op == OP_UNSET)
-		return check_names(r, text, arg);
-	if (d->op == OP_MAIL)
-		return read_mail(r, i);
-	return nest(r, i);
+	return op == OP_MAIL ? read_mail(r, i) : nest(r, i);
 }
 
 /* ---- files ------------------------------------------------------------- */
@@ -504,10 +347,10 @@ static int read_lines(struct reader *r)
 	int e = 0;
 
 	while (e == 0 && (line = next_line(r)) != NULL) {
-		text = skip_blanks(line);
+		text = text_blanks(line);
 		head = step_head(text);
 		if (strlen(text) >= TEXT_MAX)
-			e = wrong(r, text, text, "a line too long");
+			e = reader_wrong(r, text, text, "a line too long");
 		else if (head > 0)
 			e = read_step(r, text, head);
 		else if (*text && *text != '#' &&
@@ -599,7 +442,7 @@ static int finish(struct reader *r, int e)
 		l = &r->s->line[r->loop[r->loops - 1]];
 		text = at(r->s, l->text);
 		r->number = l->number;
-		e = wrong(r, text, text, "this loop has no end");
+		e = reader_wrong(r, text, text, "this loop has no end");
 	}
 	if (e < 0)
 		script_free(r->s);

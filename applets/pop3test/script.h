@@ -16,7 +16,7 @@ enum {
 	TAG_SIZE = 8,		/* bytes of a tag with its NUL */
 	NAME_LEN = 31,		/* bytes a variable's name may have */
 	VALUE_MAX = 2048,	/* bytes of a value, with its NUL */
-	TEXT_MAX = 4096,	/* bytes of a line of a script, expanded or not */
+	TEXT_MAX = 4096,	/* bytes of a script's line, expanded or not */
 	NESTING = 8,		/* of loops, and of includes */
 	BODIES = 8		/* replies kept in "-> name" at a time */
 };
@@ -59,6 +59,8 @@ const char *text_check(const char *p);
 bool is_name(const char *p, size_t n);
 /* "200ms", "2s", "1m", "1.5" (seconds) to milliseconds; -1: none of them. */
 int text_duration(const char *p, size_t n, uint32_t *ms);
+/* Behind the blanks at p. */
+const char *text_blanks(const char *p);
 /* The next word of *p, which moves behind it; its length, 0 at the end. */
 size_t text_word(const char **p, const char **word);
 

@@ -5,74 +5,97 @@
 
 #include "verbs.h"
 
-static struct conn conn;
-static struct trace trace;
+struct session session;
 
-struct conn *session_open(const struct options *o, struct trouble *why)
+int session_open(const struct options *o)
 {
-	trace_init(&trace, o);
-	conn_init(&conn, o, "");
-	conn.trace = &trace;
-	if (conn_open(&conn, &o->target, NULL, why) == 0 &&
-	    cl_greeting(&conn, why) == 0)
-		return &conn;
-	session_drop(&conn);
-	return NULL;
+	struct conn *c = &session.c;
+
+	session.o = o;
+	out_stdout(&session.out, o);
+	trace_init(&session.trace, o);
+	conn_init(c, o, "");
+	c->trace = &session.trace;
+	if (conn_open(c, &o->target, NULL, &session.why) < 0)
+		return -1;
+	return cl_greeting(c, &session.why);
 }
 
-struct conn *session_begin(const struct options *o, int *status)
+int session_begin(const struct options *o)
 {
-	struct trouble why;
-	struct conn *c = session_open(o, &why);
-
-	if (c && cl_login(c, o->has_user ? o->user : NULL, o->pass,
-	    &why) == 0)
-		return c;
-	*status = c ? session_fail(c, &why) : say_trouble(&why);
-	return NULL;
-}
-
-int session_quit(struct conn *c, struct trouble *why)
-{
-	struct line l;
-	int e = cl_ok(c, &l, why, "QUIT", (char *)NULL);
-
-	conn_close(c);
-	if (e == 0)
+	if (session_open(o) == 0 && cl_login(&session.c, o->has_user ?
+	    o->user : NULL, o->pass, &session.why) == 0)
 		return 0;
+	return session_fail();
+}
+
+int session_ask(const char *word, const char *a, const char *b)
+{
+	return cl_command(&session.c, &session.reply, &session.why, word, a,
+	    b, (char *)NULL);
+}
+
+int session_must(const char *word, const char *a)
+{
+	return cl_ok(&session.c, &session.reply, &session.why, word, a,
+	    (char *)NULL);
+}
+
+int session_wrong(const char *a, const char *b)
+{
+	return trouble_set(&session.why, PT_WARNING, ST_REPLY, a, b,
+	    (char *)NULL);
+}
+
+void session_note(void)
+{
+	say_trouble(&session.why);
+	if (session.status < session.why.status)
+		session.status = session.why.status;
+}
+
+int session_quit(void)
+{
+	int e = session_must("QUIT", NULL);
+
+	conn_close(&session.c);
 	/* Everything was answered before: the service is there. */
-	why->status = PT_WARNING;
-	why->stage = ST_CLOSE;
-	return -1;
+	session.why.status = PT_WARNING;
+	session.why.stage = ST_CLOSE;
+	return e;
 }
 
-int session_end(struct conn *c, int status)
+int session_end(void)
 {
-	struct trouble why;
-
-	if (session_quit(c, &why) == 0)
-		return status;
-	say_trouble(&why);
-	return status > why.status ? status : why.status;
+	if (out_end(&session.out, &session.why) < 0)
+		session_note();
+	if (session_quit() < 0)
+		session_note();
+	return session.status;
 }
 
-void session_drop(struct conn *c)
+void session_drop(void)
 {
-	struct trouble why;
-	struct line l;
+	struct conn *c = &session.c;
+	struct trouble ignored;
 
 	/* The last answer was a refusal, and nothing is owed. */
 	if (c->open && !c->eof && c->sent == c->answered &&
 	    str_after(c->line, "-ERR"))
-		(void)cl_command(c, &l, &why, "QUIT", (char *)NULL);
+		(void)cl_command(c, &session.reply, &ignored, "QUIT",
+		    (char *)NULL);
 	conn_close(c);
 }
 
-int session_fail(struct conn *c, const struct trouble *why)
+int session_fail(void)
 {
-	session_drop(c);
-	return say_trouble(why);
+	/* What has been read so far is shown. */
+	out_flush(&session.out);
+	session_drop();
+	return say_trouble(&session.why);
 }
+
+/* ---- answers ----------------------------------------------------------- */
 
 int reply_numbers(const struct line *l, uint64_t *a, uint64_t *b,
     struct trouble *why)
@@ -123,16 +146,10 @@ int entry_parse(const char *p, size_t n, uint64_t *number,
 
 int operands_check(char *const *operand)
 {
-	struct trouble why;
 	uint64_t n;
 
-	for (; *operand; operand++) {
-		if (parse_u64(*operand, &n) == 0)
-			continue;
-		trouble_set(&why, PT_UNKNOWN, ST_OWN,
-		    "not the number of a message: ", *operand,
-		    (char *)NULL);
-		return say_trouble(&why);
-	}
+	for (; *operand; operand++)
+		if (parse_u64(*operand, &n) < 0)
+			return usage_error("a message has a number");
 	return 0;
 }

@@ -97,7 +97,9 @@ static int hex_digit(char c)
 	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-/* User or password of a URL: RFC 3986 section 2.1. */
+/*
+ * User or password of a URL: RFC 3986 section 2.1.  "+" is no blank there.
+ */
 static int unescape(char to[SECRET_MAX], const char *p, size_t n,
     struct trouble *why)
 {
@@ -126,7 +128,11 @@ static int unescape(char to[SECRET_MAX], const char *p, size_t n,
 	return s.cut ? bad(why, "user or password too long", "") : 0;
 }
 
-/* [USER[:PASS]@]HOST[:PORT][/] */
+/*
+ * [USER[:PASS]@]HOST[:PORT][/]: a URL of RFC 2384's kind, with the scheme
+ * that everybody uses instead of "pop".  Mailboxes have no names in POP3,
+ * so a path is a mistake.
+ */
 static int parse_url(struct target *t, const char *p, struct trouble *why)
 {
 	size_t n = str_span(p, '/'), user = n, colon;
@@ -190,6 +196,7 @@ static bool is_loopback(const struct nio_addr *a)
 	    memcmp(a->ip, six, sizeof six) == 0;
 }
 
+/* A name counts by what it means now; one without addresses does not. */
 bool target_is_local(const struct target *t)
 {
 	enum { PATIENCE = 10000 };

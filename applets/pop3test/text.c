@@ -162,13 +162,18 @@ int text_duration(const char *p, size_t n, uint32_t *ms)
 	return -1;
 }
 
+const char *text_blanks(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
 size_t text_word(const char **p, const char **word)
 {
-	const char *at = *p;
+	const char *at = text_blanks(*p);
 	size_t n;
 
-	while (*at == ' ' || *at == '\t')
-		at++;
 	*word = at;
 	for (n = 0; at[n] && at[n] != ' ' && at[n] != '\t'; n++)
 		;

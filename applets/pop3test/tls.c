@@ -8,12 +8,8 @@
  *
  * A TLS library would take the place of all this in wire_tls.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,8 +21,7 @@ enum {
 	WORDS = 32,
 	COMMAND_TEXT = 2048,
 	START_TIME = 10000,	/* milliseconds until it connects */
-	TICK = 10,
-	DESCRIPTORS = 1024	/* that we could have open */
+	TICK = 10
 };
 
 struct connector {
@@ -49,7 +44,12 @@ static int fail(struct trouble *why, const char *what, const char *more)
 
 /* ---- its command ------------------------------------------------------- */
 
-/* What "%x" stands for; null: the word does not apply. */
+/*
+ * What "%x" stands for.  Names and addresses are apart because they go
+ * with different options: a server name must be a name (RFC 6066 section
+ * 3), and a certificate has the two in different fields.  Null: the word
+ * with it is left out.
+ */
 static const char *value(struct connector *c, char x)
 {
 	bool known = *c->host != '\0';
@@ -90,6 +90,7 @@ static bool add_word(struct connector *c, struct str *s, const char *p,
 	return applies;
 }
 
+/* At blanks, without quotes: who needs more has a script. */
 static int split(struct connector *c, struct trouble *why)
 {
 	const char *p = c->command;
@@ -114,6 +115,7 @@ static int split(struct connector *c, struct trouble *why)
 	return s.cut ? fail(why, "TLS: too long a command", NULL) : 0;
 }
 
+/* Without the %s, which is not known yet: then `connects` is set. */
 static int find_command(struct connector *c, const struct target *t,
     struct trouble *why)
 {
@@ -186,112 +188,6 @@ static int wait_for(const struct connector *c, pid_t *pid)
 	return -1;
 }
 
-/* ---- the relay --------------------------------------------------------- */
-
-struct way {			/* bytes in one direction */
-	int from, to;		/* from: -1 after the end */
-	size_t pos, len;
-	char buf[8192];
-};
-
-static int relay_net;
-
-/* Others may end it as they like, but by SIGHUP the server gets an RST. */
-static void on_reset(int sig)
-{
-	const struct linger now = { .l_onoff = 1 };
-
-	(void)sig;
-	(void)setsockopt(relay_net, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-	_exit(0);
-}
-
-static void must(ssize_t n)
-{
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		_exit(0);
-}
-
-static void move(struct way *w)
-{
-	ssize_t n;
-
-	if (w->pos < w->len) {
-		n = write(w->to, w->buf + w->pos, w->len - w->pos);
-		must(n);
-		w->pos += n > 0 ? (size_t)n : 0;
-		return;
-	}
-	n = read(w->from, w->buf, sizeof w->buf);
-	must(n);
-	w->pos = 0;
-	w->len = n > 0 ? (size_t)n : 0;
-	if (n == 0) {
-		w->from = -1;
-		if (shutdown(w->to, SHUT_WR) < 0)
-			close(w->to);
-	}
-}
-
-static void close_others(const int keep[3])
-{
-	/* A copy of another connection would keep it open. */
-	for (int fd = 0; fd < DESCRIPTORS; fd++)
-		if (fd != keep[0] && fd != keep[1] && fd != keep[2])
-			close(fd);
-}
-
-static void relay(int in, int out, int client)
-{
-	static struct way way[2];
-	struct pollfd p[2];
-
-	way[0].from = in;
-	way[1].to = out;
-	way[0].to = way[1].from = client;
-	while (way[0].from >= 0 || way[1].from >= 0) {
-		for (int i = 0; i < 2; i++) {
-			bool full = way[i].pos < way[i].len;
-
-			p[i].fd = full ? way[i].to : way[i].from;
-			p[i].events = full ? POLLOUT : POLLIN;
-			p[i].revents = 0;
-		}
-		(void)poll(p, 2, -1);
-		for (int i = 0; i < 2; i++)
-			if (p[i].revents)
-				move(&way[i]);
-	}
-}
-
-static pid_t start_relay(int in, int out, int client)
-{
-	const int fds[3] = { in, out, client };
-	sigset_t hup, was;
-	pid_t pid;
-
-	/* Until it can do what SIGHUP is to do. */
-	sigemptyset(&hup);
-	sigaddset(&hup, SIGHUP);
-	sigprocmask(SIG_BLOCK, &hup, &was);
-	pid = fork();
-	if (pid != 0) {
-		sigprocmask(SIG_SETMASK, &was, NULL);
-		return pid;
-	}
-	relay_net = in;
-	signal(SIGHUP, on_reset);
-	signal(SIGTERM, SIG_DFL);
-	sigemptyset(&hup);
-	sigprocmask(SIG_SETMASK, &hup, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	close_others(fds);
-	for (int i = 0; i < 3; i++)
-		(void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
-	relay(in, out, client);
-	_exit(0);
-}
-
 /* ---- both -------------------------------------------------------------- */
 
 static int start(struct connector *c, struct wire *w, int io)
@@ -316,7 +212,11 @@ static int start(struct connector *c, struct wire *w, int io)
 	return -1;
 }
 
-/* When it has ended instead, EOF and its last words tell. */
+/*
+ * We accept and remove the socket before we go on, rather than the relay:
+ * so nothing stays behind, however it ends.  When it has ended instead, EOF
+ * and its last words tell.
+ */
 static int let_in(struct connector *c, struct wire *w, struct trouble *why)
 {
 	int client = wait_for(c, &w->tls);
@@ -324,7 +224,7 @@ static int let_in(struct connector *c, struct wire *w, struct trouble *why)
 	if (client < 0)
 		return w->tls == 0 ? 0 :
 		    fail(why, "TLS: it does not connect: ", c->argv[0]);
-	w->relay = start_relay(w->in, w->out, client);
+	w->relay = wire_relay(w->in, w->out, client);
 	close(client);
 	if (w->relay > 0)
 		return 0;

@@ -40,21 +40,6 @@ enum {
 int cl_ask(struct conn *c, struct line *reply, struct trouble *why,
     const char *p, size_t n);
 
-/* Connects and reads the greeting. */
-struct conn *session_open(const struct options *o, struct trouble *why);
-/* And logs in when a user is given; null: trouble, and said so. */
-struct conn *session_begin(const struct options *o, int *status);
-/* QUIT; anything but +OK is a warning.  Closes the connection. */
-int session_quit(struct conn *c, struct trouble *why);
-/* The same, where it is the last: the exit status, `status` or worse. */
-int session_end(struct conn *c, int status);
-/*
- * After trouble: QUIT only where the server waits for a command.  Closes,
- * says what it was and returns the status.
- */
-int session_fail(struct conn *c, const struct trouble *why);
-void session_drop(struct conn *c);
-
 /* What follows "+OK " as numbers; trouble where they are not there. */
 int reply_numbers(const struct line *l, uint64_t *a, uint64_t *b,
     struct trouble *why);
@@ -69,6 +54,38 @@ uint64_t list_limit(uint64_t messages);
 enum { ENTRY = 256 };
 int entry_parse(const char *p, size_t n, uint64_t *number,
     char buf[ENTRY], struct trouble *why);
+
+/* The one session of a verb that is a client. */
+struct session {
+	const struct options *o;
+	struct conn c;
+	struct trace trace;
+	struct trouble why;
+	struct line reply;	/* to the last question */
+	struct out out;		/* to standard output */
+	int status;		/* worst so far */
+};
+
+extern struct session session;
+
+/* Connects and reads the greeting; 0, or -1 with session.why. */
+int session_open(const struct options *o);
+/* And logs in when a user is given; 0, or an exit status. */
+int session_begin(const struct options *o);
+/* As cl_command and cl_ok, with arguments or null pointers. */
+int session_ask(const char *word, const char *a, const char *b);
+int session_must(const char *word, const char *a);
+/* Sets session.why to a PT_WARNING; -1. */
+int session_wrong(const char *a, const char *b);
+/* Tells of session.why, which is no reason to end. */
+void session_note(void);
+/* QUIT; 0, or -1: anything but +OK is a warning.  Closes. */
+int session_quit(void);
+/* Writes what is left to write, quits; the exit status. */
+int session_end(void);
+/* Tells of session.why; QUIT only where a command is waited for. */
+int session_fail(void);
+void session_drop(void);
 
 /* Operands that have to be message numbers; 0, or an exit status. */
 int operands_check(char *const *operand);

@@ -8,160 +8,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "maildir.h"
 #include "netio.h"
 #include "pop3test.h"
 
 enum {
-	PATH_TEXT = 1024,
 	PATIENCE = 1000,	/* milliseconds before more force is used */
 	TLS_PATIENCE = 300,	/* a TLS client may not see that we are gone */
-	LAST_WORDS = 320,
-	ABOVE_ALL = 10		/* descriptors that children are given: less */
+	LAST_WORDS = 320	/* bytes; a few lines */
 };
 
-/* ---- programs ---------------------------------------------------------- */
+/* ---- children ---------------------------------------------------------- */
 
-bool wire_program(const char *name, struct str *path)
-{
-	const char *dirs = env_get("PATH");
-
-	if (!dirs)
-		dirs = "/usr/local/bin:/usr/bin:/bin";
-	if (strchr(name, '/'))
-		dirs = "";
-	errno = ENOENT;
-	do {
-		size_t n = str_span(dirs, ':');
-
-		str_init(path, path->p, path->cap);
-		str_mem(path, dirs, n);
-		str_put(path, n ? "/" : "");
-		str_put(path, name);
-		if (!path->cut && access(path->p, X_OK) == 0)
-			return true;
-		dirs += n + (dirs[n] == ':');
-	} while (*dirs);
-	return false;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-	size_t n = str_span(a, '=');
-
-	return n == str_span(b, '=') && memcmp(a, b, n) == 0;
-}
-
-char **wire_environ(char *const *more)
-{
-	struct md_area a = { .len = 0 };
-	size_t n = 1, added = 0;
-	char **all, **to;
-
-	while (more && more[added])
-		added++;
-	for (char **e = environ; *e; e++)
-		n++;
-	if (added == 0 || md_area_grow(&a, (n + added) * sizeof *all) < 0)
-		return environ;
-	all = to = (void *)a.p;
-	while (*more)
-		*to++ = *more++;
-	for (char **e = environ; *e; e++) {
-		n = 0;
-		while (n < added && !same_name(*e, all[n]))
-			n++;
-		if (n == added)
-			*to++ = *e;
-	}
-	*to = NULL;
-	return all;
-}
-
-int wire_mkdir(struct str *path)
-{
-	const char *dir = env_get("TMPDIR");
-	unsigned char random[8];
-
-	str_put(path, dir && *dir ? dir : "/tmp");
-	str_put(path, "/pop3test.");
-	/* Without luck mkdir fails: it takes nothing that is there. */
-	(void)!getrandom(random, sizeof random, 0);
-	str_hex(path, random, sizeof random);
-	errno = ENAMETOOLONG;
-	return path->cut ? -1 : mkdir(path->p, 0700);
-}
-
-/* Out of the way of what is about to be replaced. */
-static int high(int fd)
-{
-	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, ABOVE_ALL);
-}
-
-static void give(int fd, int as)
-{
-	if (fd >= 0)
-		dup2(fd, as);
-}
-
-static void become(const struct launch *l)
-{
-	int io = high(l->io), err = high(l->err);
-	int net_in = high(l->net_in), net_out = high(l->net_out);
-	char buf[PATH_TEXT], why[ERR_TEXT];
-	struct str path = { .p = buf, .cap = sizeof buf };
-	sigset_t none;
-
-	give(io, STDIN_FILENO);
-	give(io, STDOUT_FILENO);
-	give(err, STDERR_FILENO);
-	give(net_in, UCSPI_IN);
-	give(net_out, UCSPI_OUT);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	/* Nobody is left to end it when we are killed. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (wire_program(l->argv[0], &path))
-		execve(path.p, l->argv, wire_environ(l->env));
-	(void)fd_puts(STDERR_FILENO, "cannot run ", l->argv[0], ": ",
-	    err_text(errno, why), "\n", (char *)NULL);
-	_exit(127);
-}
-
-pid_t wire_start(const struct launch *l)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		become(l);
-	return pid;
-}
-
-bool wire_ended(pid_t *pid, int ms)
-{
-	/* -1: somebody has seen to it that no child needs waiting for. */
-	while (*pid > 0 && waitpid(*pid, NULL, WNOHANG) == 0) {
-		if (ms-- <= 0)
-			return false;
-		poll(NULL, 0, 1);
-	}
-	*pid = 0;
-	return true;
-}
-
+/*
+ * A server that sees EOF may still have its UPDATE to do, so at first it is
+ * only waited for.
+ */
 static void end(pid_t *pid, int patience)
 {
 	if (wire_ended(pid, patience))
@@ -173,19 +40,7 @@ static void end(pid_t *pid, int patience)
 	(void)wire_ended(pid, PATIENCE);
 }
 
-/*
- * Not a pipe: it can be full, and then a server that has much to say waits
- * until somebody reads it.
- */
-int wire_err(void)
-{
-	int fd = memfd_create("stderr", MFD_CLOEXEC);
-
-	if (fd >= 0)
-		(void)fcntl(fd, F_SETFL, O_APPEND);
-	return fd;
-}
-
+/* The last lines, as one; trouble_set makes them fit to be printed. */
 void wire_said(const struct wire *w, struct str *s)
 {
 	char buf[LAST_WORDS];
@@ -279,6 +134,10 @@ static void add_reason(struct str *s, const struct nio_addr *a,
 	str_put(s, reason(e, buf));
 }
 
+/*
+ * Every address has its part of the time, so that a dead first one leaves
+ * some for the others.
+ */
 static int open_tcp(const struct target *t, int timeout, int rcvbuf,
     struct trouble *why)
 {
@@ -393,6 +252,7 @@ int wire_open(struct wire *w, const struct target *t, int timeout,
 	return w->in < 0 ? -1 : 0;
 }
 
+/* TLS has no such state: behind a connector the server does not see it. */
 void wire_half(struct wire *w)
 {
 	if (shutdown(w->out, SHUT_WR) == 0 || w->out == w->in)
@@ -410,6 +270,11 @@ static void shut(struct wire *w)
 	w->in = w->out = -1;
 }
 
+/*
+ * An RST comes from closing a socket that does not linger.  Where another
+ * process has it, that one must do so; a connector on 6 and 7 cannot be
+ * told, its end is an ordinary one.
+ */
 void wire_reset(struct wire *w)
 {
 	const struct linger now = { .l_onoff = 1 };
@@ -422,6 +287,7 @@ void wire_reset(struct wire *w)
 	shut(w);
 }
 
+/* The order counts: each gets EOF when those before it have gone. */
 void wire_close(struct wire *w)
 {
 	shut(w);

@@ -36,6 +36,12 @@ int wire_err(void);
 /* Has it ended, within so many milliseconds?  Then *pid is 0. */
 bool wire_ended(pid_t *pid, int ms);
 
+/*
+ * Carries bytes between a server (in, out) and a client until both ends
+ * have come; the process, or -1.  SIGHUP: the server gets an RST.
+ */
+pid_t wire_relay(int in, int out, int client);
+
 struct names_addr {
 	union {
 		struct sockaddr sa;
