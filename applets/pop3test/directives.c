@@ -48,7 +48,8 @@ static const char *check_word(char kind, const char *word, size_t n)
 	uint32_t ms;
 	const char *end;
 
-	if (memchr(word, '$', n))	/* known only when it runs */
+	/* A number may be known only when it runs. */
+	if ((kind == 'd' || kind == 'u') && memchr(word, '$', n))
 		return NULL;
 	switch (kind) {
 	case 'n':
@@ -72,8 +73,12 @@ static bool is_text(char kind)
 static int check_args(struct reader *r, const char *line,
     const struct directive *d, const char *p)
 {
-	const char *word, *what;
+	const char *word, *what = strpbrk(d->args, "twW") ? NULL :
+	    text_check(p);
 
+	if (what)
+		return reader_wrong(r, line, what,
+		    "no such escape, or $ without a name");
 	for (const char *a = d->args; *a; a++) {
 		char kind = (char)ascii_lower(*a);
 		size_t n;
@@ -82,9 +87,7 @@ static int check_args(struct reader *r, const char *line,
 			p = text_blanks(p);
 			if (*p == '\0' && kind == *a)
 				return reader_wrong(r, line, p, "text missing");
-			what = kind == 'e' ? text_check(p) : NULL;
-			return what ? reader_wrong(r, line, what,
-			    "no such escape, or $ without a name") : 0;
+			return 0;
 		}
 		n = text_word(&p, &word);
 		if (n == 0 && kind != *a)

@@ -11,7 +11,7 @@
 static const struct body *find_body(const struct run *r,
     const struct token *t)
 {
-	for (unsigned i = 0; i < r->bodies; i++)
+	for (unsigned i = 0; i < r->bodies && i < BODIES; i++)
 		if (strlen(r->body[i].name) == t->len &&
 		    memcmp(r->body[i].name, t->name, t->len) == 0)
 			return &r->body[i].body;
@@ -74,6 +74,7 @@ const char *run_value(struct run *r, const struct conn *c,
     const struct token *t, char *buf, struct trouble *why)
 {
 	const struct body *b = find_body(r, t);
+	const struct slot *usual = c ? NULL : run_slot(r, "");
 	char name[NAME_LEN + 1];
 	const char *v;
 	struct str s;
@@ -88,7 +89,7 @@ const char *run_value(struct run *r, const struct conn *c,
 		str_put(&s, v);
 		return s.p;
 	}
-	if (computed(r, c, t->name, t->len, &s))
+	if (computed(r, usual ? &usual->c : c, t->name, t->len, &s))
 		return s.p;
 	memcpy(name, t->name, t->len);
 	name[t->len] = '\0';

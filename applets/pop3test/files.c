@@ -89,6 +89,9 @@ static int list_tests(const struct script *s)
 {
 	int e = 0;
 
+	if (run_untitled(s))
+		e |= fd_puts(STDOUT_FILENO, script_at(s, s->line[0].file),
+		    "\n", (char *)NULL);
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->line[i].op == OP_TEST)
 			e |= fd_puts(STDOUT_FILENO, script_at(s,

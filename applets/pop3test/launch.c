@@ -172,9 +172,5 @@ bool wire_ended(pid_t *pid, int ms)
  */
 int wire_err(void)
 {
-	int fd = memfd_create("stderr", MFD_CLOEXEC);
-
-	if (fd >= 0)
-		(void)fcntl(fd, F_SETFL, O_APPEND);
-	return fd;
+	return memfd_create("stderr", MFD_CLOEXEC);
 }

@@ -373,8 +373,9 @@ static void count_missed(struct load *l)
 	if (l->interrupted || planned <= l->sh->started)
 		return;
 	l->missed = (uint32_t)planned - l->sh->started;
-	hist_add(&first, l->ended - l->sh->t0 - (int64_t)((uint64_t)
-	    l->sh->started * 1000000000 / o->rate));
+	hist_add(&first, (l->sh->end < l->ended ? l->sh->end : l->ended) -
+	    l->sh->t0 - (int64_t)((uint64_t)l->sh->started * 1000000000 /
+	    o->rate));
 	hist_correct(&first, &all, 1000000000 / o->rate);
 	for (int i = 0; i < HIST_BUCKETS; i++)
 		to->bucket[i] += all.bucket[i];

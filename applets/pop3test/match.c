@@ -3,6 +3,7 @@
 /* The S lines: what must be read, and what is taken from it. */
 #include <string.h>
 
+#include "netio.h"
 #include "script.h"
 
 enum { BINDINGS = 16 };
@@ -78,6 +79,8 @@ static bool match_name(struct run *r, const struct conn *c,
 		len = strlen(buf), want = buf;
 	else
 		len = value_length(t, pattern, *p);
+	if (!want && t->property)
+		return false;
 	if (want && (strlen(*p) < len || memcmp(want, *p, len) != 0 ||
 	    (t->rest && (*p)[len])))
 		return false;
@@ -239,19 +242,60 @@ static bool is_last(const struct line *l)
 	return l->len == 1 && l->p[0] == '.';
 }
 
+enum { REPLY_MAX = 1 << 30 };	/* octets: more is a server gone mad */
+
+/* Lines of one step, which have the time of conn_body together. */
+struct lines {
+	struct run *r;
+	struct slot *slot;
+	int64_t until;
+	uint64_t octets;
+};
+
+static void lines_begin(struct lines *ls, struct run *r, struct slot *slot)
+{
+	*ls = (struct lines){ .r = r, .slot = slot, .until = nio_usec() +
+	    (int64_t)slot->c.timeout * 1000 - slot->c.paused };
+}
+
+static int lines_peek(struct lines *ls, struct line *l,
+    struct trouble *why)
+{
+	struct conn *c = &ls->slot->c;
+	int64_t left = ls->until + c->paused +
+	    (int64_t)ls->octets * 1000 - nio_usec();
+
+	if (ls->octets > REPLY_MAX)
+		return trouble_set(why, PT_WARNING, ST_REPLY,
+		    "a reply that does not end", (char *)NULL);
+	if (left < c->timeout * INT64_C(1000))
+		c->timeout = left > 1000 ? (int)(left / 1000) : 1;
+	return conn_peek(c, l, why);
+}
+
+static int lines_take(struct lines *ls, struct line *l, struct trouble *why)
+{
+	if (read_line(ls->r, ls->slot, l, why) < 0)
+		return -1;
+	ls->octets += l->octets;
+	return 0;
+}
+
 static int step_many(struct run *r, const struct sline *l,
     struct slot *slot, struct trouble *why)
 {
 	const char *pattern = script_at(r->s, l->arg);
+	struct lines ls;
 	struct line got;
 	int e;
 
+	lines_begin(&ls, r, slot);
 	do {
-		if (conn_peek(&slot->c, &got, why) < 0)
+		if (lines_peek(&ls, &got, why) < 0)
 			return -1;
 		e = is_last(&got) ? 0 :
 		    match_pattern(r, &slot->c, pattern, &got, why);
-		if (e > 0 && read_line(r, slot, &got, why) < 0)
+		if (e > 0 && lines_take(&ls, &got, why) < 0)
 			return -1;
 	} while (e > 0);
 	return e;
@@ -261,6 +305,7 @@ struct watched {		/* a body that passes, and what watches it */
 	struct run *r;
 	struct slot *slot;
 	struct body *body;
+	bool begun;		/* the next bytes go on with a line */
 };
 
 static int watch(void *ctx, const char *p, size_t n, struct trouble *why)
@@ -268,26 +313,25 @@ static int watch(void *ctx, const char *p, size_t n, struct trouble *why)
 	struct watched *w = ctx;
 	size_t end = n - (n >= 2 && p[n - 2] == '\r' ? 2 : 0);
 
-	if (check_reject(w->r, w->slot, p, end, why) < 0)
+	if (!w->begun && check_reject(w->r, w->slot, p, end, why) < 0)
 		return -1;
+	w->begun = p[n - 1] != '\n';
 	return body_add(w->body, p, n, why);
 }
 
 static struct body *new_body(struct run *r, const char *name, size_t n)
 {
-	unsigned i = 0;
+	unsigned i = 0, kept = r->bodies < BODIES ? r->bodies : BODIES;
 
-	while (i < r->bodies && (strlen(r->body[i].name) != n ||
+	while (i < kept && (strlen(r->body[i].name) != n ||
 	    memcmp(r->body[i].name, name, n) != 0))
 		i++;
-	if (i == r->bodies)
-		i = r->bodies < BODIES ? r->bodies++ : 0;
+	if (i == kept)		/* a new one, or in the oldest one's place */
+		i = r->bodies++ % BODIES;
 	memcpy(r->body[i].name, name, n);
 	r->body[i].name[n] = '\0';
 	return &r->body[i].body;
 }
-
-enum { REPLY_MAX = 1 << 30 };	/* octets: more is a server gone mad */
 
 static int step_body(struct run *r, const struct sline *l,
     struct slot *slot, struct trouble *why)
@@ -313,16 +357,19 @@ static int step_prose(struct run *r, const struct sline *l,
     struct trouble *why)
 {
 	struct slot *slot = run_slot(r, l->tag);
+	struct lines ls;
 	struct line got;
 
 	if (!slot || !slot->c.open || !slot->c.in_reply)
 		return 0;
+	(void)run_conn(r, l->tag, why);		/* for its timeout */
+	lines_begin(&ls, r, slot);
 	for (;;) {
-		if (conn_peek(&slot->c, &got, why) < 0)
+		if (lines_peek(&ls, &got, why) < 0)
 			return -1;
 		if (is_last(&got))
 			return 0;
-		if (read_line(r, slot, &got, why) < 0)
+		if (lines_take(&ls, &got, why) < 0)
 			return -1;
 	}
 }

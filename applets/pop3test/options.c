@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pop3test.h"
+#include "script.h"
 #include "usage.h"
 
 enum { OPERANDS = 256, DEFINITIONS = 64, SECONDS_MAX = 86400 };
@@ -222,7 +222,10 @@ static int set_count(struct options *o, char letter, const char *value)
 
 static int define(struct reading *r, char *value)
 {
-	if (!strchr(value, '=') || *value == '=' || r->defs == DEFINITIONS)
+	size_t n = str_span(value, '=');
+
+	if (!value[n] || (ENABLE_FEATURE_POP3TEST_RUN &&
+	    !is_name(value, n)) || r->defs == DEFINITIONS)
 		return -1;
 	definitions[r->defs++] = value;
 	return 0;

@@ -73,6 +73,8 @@ static int look(struct conn *c, const struct limit *l, size_t *n,
 		const char *lf = memchr(at + seen, '\n', have - seen);
 
 		*n = lf ? (size_t)(lf - at) + 1 : have;
+		if (*n > LINE_KEEP)
+			*n = LINE_KEEP;
 		if (lf || have >= LINE_KEEP || c->eof)
 			return 0;
 		seen = have;

@@ -20,12 +20,24 @@ void report_begin(struct report *p, const struct options *o)
 	out_flush(&out);
 }
 
+/* A text that may be anything, as one line of plain characters. */
+static void put_plain(const char *text, char doubled, const char *by)
+{
+	for (; *text; text++) {
+		char c = *text >= ' ' && *text < 0x7F ? *text : '?';
+
+		if (c == doubled)
+			out_put(&out, by);
+		out_mem(&out, &c, 1);
+	}
+}
+
 void report_log(struct report *p, const char *text)
 {
 	if (p->json || p->quiet)
 		return;
 	out_put(&out, "# ");
-	out_put(&out, text);
+	put_plain(text, '\0', "");
 	out_put(&out, "\n");
 	out_flush(&out);
 }
@@ -34,6 +46,7 @@ void report_log(struct report *p, const char *text)
 
 struct facts {			/* what both forms tell */
 	const char *file, *title, *step;
+	const char *source;	/* the step's file, which may be included */
 	uint32_t line;
 	const struct run *r;
 	const struct trouble *why;
@@ -47,11 +60,12 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* What follows a "#" would be a directive of TAP. */
 static void put_titled(const struct facts *f)
 {
-	out_put(&out, f->file);
+	put_plain(f->file, '#', "\\");
 	out_put(&out, *f->title ? ": " : "");
-	out_put(&out, f->title);
+	put_plain(f->title, '#', "\\");
 }
 
 /* In single quotes, which YAML doubles inside. */
@@ -59,11 +73,7 @@ static void put_yaml(const char *key, const char *text)
 {
 	out_put(&out, key);
 	out_put(&out, "'");
-	for (; *text; text++) {
-		out_mem(&out, text, 1);
-		if (*text == '\'')
-			out_put(&out, "'");
-	}
+	put_plain(text, '\'', "'");
 	out_put(&out, "'\n");
 }
 
@@ -80,7 +90,7 @@ static void put_details(const struct facts *f)
 	put_yaml("  message: ", f->why->text);
 	put_yaml("  stage: ", stage_name(f->why->stage));
 	out_put(&out, "  at: '");
-	out_put(&out, f->file);
+	put_plain(f->source, '\'', "'");
 	out_put(&out, ":");
 	out_u64(&out, f->line);
 	out_put(&out, "'\n");
@@ -105,7 +115,7 @@ static void put_tap(const struct report *p, const struct facts *f)
 	put_titled(f);
 	if (f->result == STEP_SKIP) {
 		out_put(&out, " # SKIP ");
-		out_put(&out, f->r->reason);
+		put_plain(f->r->reason, '\0', "");
 	}
 	out_put(&out, "\n");
 	if (failed)
@@ -128,7 +138,7 @@ static void put_json(const struct facts *f)
 	out_put(&out, f->result == STEP_OK ? "ok" :
 	    f->result == STEP_SKIP ? "skip" : "fail");
 	out_put(&out, "\"");
-	put_field("file", f->file);
+	put_field("file", f->result == STEP_FAILED ? f->source : f->file);
 	put_field("test", f->title);
 	if (f->result == STEP_SKIP)
 		put_field("reason", f->r->reason);
@@ -157,13 +167,15 @@ void report_test(struct report *p, const struct run *r,
 	const struct script *s = r->s;
 	uint32_t at = r->at < s->n ? r->at : s->n - (s->n > 0);
 	struct facts f = {
-		.r = r, .why = why, .result = result, .step = "", .file = "",
+		.r = r, .why = why, .result = result, .step = "", .file = "", .source = "",
 		.title = title ? script_at(s, title->arg) : ""
 	};
 
 	if (s->n > 0) {
 		f.step = script_at(s, s->line[at].text);
-		f.file = base_name(script_at(s, s->line[at].file));
+		f.source = base_name(script_at(s, s->line[at].file));
+		f.file = base_name(script_at(s, title ? title->file :
+		    s->line[0].file));
 		f.line = s->line[at].number;
 	}
 	p->n++;

@@ -61,11 +61,15 @@ struct slot *run_slot(struct run *r, const char *tag)
 
 static struct slot *new_slot(struct run *r, const char *tag)
 {
-	struct slot *s = r->slot;
+	struct slot *s = r->slot, *end = s + CONNS;
 
-	while (s < r->slot + CONNS && s->used && s->c.open)
+	while (s < end && s->used)
 		s++;
-	if (s == r->slot + CONNS)
+	/* None is new: one that was closed; its settings go. */
+	if (s == end)
+		for (s = r->slot; s < end && s->c.open; )
+			s++;
+	if (s == end)
 		return NULL;
 	conn_init(&s->c, r->o, tag);
 	s->used = true;
@@ -228,41 +232,47 @@ static void end_connections(struct run *r)
 
 static void failed(struct run *r, const struct trouble *why)
 {
-	if (why->status > r->status || r->status == PT_UNKNOWN)
+	/* the worst that is not our own trouble, else that */
+	if (r->status == PT_OK || r->status == PT_UNKNOWN ||
+	    (why->status != PT_UNKNOWN && why->status > r->status))
 		r->status = why->status;
 	if (r->why.status == PT_OK)
 		r->why = *why;
 }
 
-static uint32_t test_end(const struct run *r, uint32_t i)
+static uint32_t test_end(const struct script *s, uint32_t i)
 {
-	while (i < r->s->n && r->s->line[i].op != OP_TEST)
+	while (i < s->n && s->line[i].op != OP_TEST)
 		i++;
 	return i;
 }
 
 static int run_steps(struct run *r, uint32_t end, struct trouble *why)
 {
-	int e, worst = STEP_OK;
+	char got[TRACE_WIDTH];
+	uint32_t bad = end;
+	int e;
 
-	while (r->at < end) {
-		const struct sline *l = &r->s->line[r->at];
-
-		e = timed_step(r, l, why);
+	for (; r->at < end; r->at++) {
+		r->got[0] = '\0';
+		e = timed_step(r, &r->s->line[r->at], why);
 		if (e == STEP_SKIP)
 			return e;
-		if (e < 0) {
-			failed(r, why);
-			worst = e;
-			if (!r->o->keep_going || why->status >= PT_CRITICAL)
-				return e;
-			if (r->report)
-				report_log(r->report, why->text);
-		}
-		r->at++;
+		if (e == STEP_OK)
+			continue;
+		failed(r, why);
+		if (!r->o->keep_going || why->status >= PT_CRITICAL)
+			return e;
+		bad = r->at;
+		memcpy(got, r->got, sizeof got);
+		if (r->report)
+			report_log(r->report, why->text);
 	}
-	if (worst != STEP_OK)
-		return worst;
+	if (bad < end) {
+		r->at = bad;		/* the last one is shown */
+		memcpy(r->got, got, sizeof got);
+		return STEP_FAILED;
+	}
 	e = check_rests(r, why);
 	if (e < 0) {
 		failed(r, why);
@@ -281,11 +291,10 @@ static void begin_test(struct run *r)
 }
 
 /* Steps of POP3 before the first "test" are one without a title. */
-static bool has_steps(const struct run *r, uint32_t from, uint32_t to)
+bool run_untitled(const struct script *s)
 {
-	for (; from < to; from++)
-		if (r->s->line[from].op <= OP_HANGUP ||
-		    r->s->line[from].op == OP_LOGIN)
+	for (uint32_t i = test_end(s, 0); i-- > 0; )
+		if (s->line[i].op <= OP_HANGUP || s->line[i].op == OP_LOGIN)
 			return true;
 	return false;
 }
@@ -297,7 +306,7 @@ static bool has_steps(const struct run *r, uint32_t from, uint32_t to)
 static int run_test(struct run *r, const struct sline *title, uint32_t end)
 {
 	struct trouble why = { 0 };
-	bool counts = title || has_steps(r, r->at, end);
+	bool counts = title || run_untitled(r->s);
 	int e;
 
 	begin_test(r);
@@ -334,14 +343,14 @@ int run_once(struct run *r)
 	if (vars_each(&r->given, copy_variable, r) < 0)
 		return trouble_set(&r->why, PT_UNKNOWN, ST_OWN,
 		    "out of memory", (char *)NULL);
-	e = run_test(r, NULL, test_end(r, 0));
-	if (e != STEP_OK && !has_steps(r, 0, r->at))
+	e = run_test(r, NULL, test_end(r->s, 0));
+	if (e != STEP_OK && !run_untitled(r->s))
 		return e < 0 ? -1 : 0;
 	good = e >= 0;
 	while (r->at < r->s->n && (good || !r->o->stop_first)) {
 		const struct sline *title = &line[r->at++];
 
-		if (run_test(r, title, test_end(r, r->at)) < 0)
+		if (run_test(r, title, test_end(r->s, r->at)) < 0)
 			good = false;
 	}
 	return good ? 0 : -1;

@@ -139,6 +139,8 @@ static int check_ere(struct reader *r, const char *line, char *arg)
 /* "<...": up to the ">", which may stand some lines below. */
 static int skip_prose(struct reader *r, const char *line, const char *p)
 {
+	uint32_t number = r->number;
+
 	for (int i = 0; i < PROSE_LINES; i++) {
 		if (p[strlen(p) - (*p != '\0')] == '>')
 			return 0;
@@ -146,6 +148,7 @@ static int skip_prose(struct reader *r, const char *line, const char *p)
 		if (!p)
 			break;
 	}
+	r->number = number;
 	return reader_wrong(r, line, line, "a \"<\" without its \">\"");
 }
 
@@ -175,7 +178,7 @@ static bool is_body(const char *arg)
 {
 	const char *p = str_after(arg, "...");
 
-	return p && (*p == '\0' || str_after(text_blanks(p), "-> "));
+	return p && (!*text_blanks(p) || str_after(text_blanks(p), "-> "));
 }
 
 static int check_step(struct reader *r, const struct sline *l)
@@ -195,6 +198,7 @@ static int check_step(struct reader *r, const struct sline *l)
 	case OP_CONNECT:
 	case OP_HANGUP:
 	case OP_PROSE:
+	case OP_NONE:
 		return skip_prose(r, line, arg);
 	default:
 		bad = text_check(arg);
@@ -245,22 +249,27 @@ static int read_mail(struct reader *r, uint32_t mail)
 {
 	const char *p = at(r->s, r->s->line[mail].arg), *word;
 	const char *text = at(r->s, r->s->line[mail].text), *bad;
+	uint32_t number = r->number;
+	uint64_t size;
 	char *line;
 
 	text_word(&p, &word);
-	if (text_word(&p, &word) == 0)
-		return reader_wrong(r, text, word, "want: <<WORD, or a size");
+	text_word(&p, &word);
 	if (str_after(word, "<<") == NULL)
-		return 0;
+		return *word == '$' || parse_u64(word, &size) == 0 ? 0 :
+		    reader_wrong(r, text, word, "want: <<WORD, or a size");
 	word = text_blanks(word + 2);
 	while ((line = next_line(r)) != NULL && strcmp(line, word) != 0) {
 		bad = text_check(line);
+		if (strlen(line) >= TEXT_MAX)
+			return reader_wrong(r, line, line, "a line too long");
 		if (bad && strcmp(bad, "\\") != 0)
 			return reader_wrong(r, line, bad,
 			    "no such escape, or $ without a name");
 		if (!add_line(r, OP_DATA, line, line))
 			return -1;
 	}
+	r->number = line ? r->number : number;
 	if (!line)
 		return reader_wrong(r, text, word,
 		    "the end of the mail is missing");
@@ -306,6 +315,7 @@ static int include(struct reader *r, const char *line, const char *arg)
 	char path[TEXT_MAX];
 	const char *from = at(r->s, r->file);
 	const char *slash = strrchr(from, '/');
+	uint32_t text = (uint32_t)(line - r->s->text.p);
 	struct reader inner = *r;
 	struct str s;
 
@@ -316,8 +326,11 @@ static int include(struct reader *r, const char *line, const char *arg)
 		str_mem(&s, from, (size_t)(slash - from) + 1);
 	str_put(&s, arg);
 	inner.depth++;
-	if (read_file(&inner, path) < 0)
-		return -1;
+	if (read_file(&inner, path) < 0) {
+		line = at(r->s, text);	/* it may have moved */
+		return r->why->shown[0] ? -1 : reader_wrong(r, line,
+		    line + strlen("include "), r->why->text);
+	}
 	r->loops = inner.loops;
 	memcpy(r->loop, inner.loop, sizeof r->loop);
 	return 0;
@@ -441,6 +454,7 @@ static int finish(struct reader *r, int e)
 	if (e == 0 && r->loops > 0) {
 		l = &r->s->line[r->loop[r->loops - 1]];
 		text = at(r->s, l->text);
+		r->file = l->file;
 		r->number = l->number;
 		e = reader_wrong(r, text, text, "this loop has no end");
 	}

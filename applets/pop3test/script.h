@@ -159,6 +159,8 @@ void run_set(struct run *r, const char *name, const char *value);
  * connections are closed then, its variables (but for run_set's) gone.
  */
 int run_once(struct run *r);
+/* Are there steps before the first "test"?  They are a test, too. */
+bool run_untitled(const struct script *s);
 void run_end(struct run *r);
 
 /* ---- what steps need of each other: run.c, expand.c, match.c ... ---- */

@@ -110,7 +110,8 @@ static int unescape(char to[SECRET_MAX], const char *p, size_t n,
 		int c = (unsigned char)p[i];
 
 		if (c == '%') {
-			int high = n - i > 2 ? hex_digit(p[i + 1]) : -1;
+			/* What stands behind is ':' or '@': no digit. */
+			int high = hex_digit(p[i + 1]);
 			int low = high < 0 ? -1 : hex_digit(p[i + 2]);
 
 			if (low < 0)

@@ -40,7 +40,10 @@ static void end(pid_t *pid, int patience)
 	(void)wire_ended(pid, PATIENCE);
 }
 
-/* The last lines, as one; trouble_set makes them fit to be printed. */
+/*
+ * The last lines, as one; trouble_set makes them fit to be printed.  The
+ * writers share our place in the file, which therefore has to be its end.
+ */
 void wire_said(const struct wire *w, struct str *s)
 {
 	char buf[LAST_WORDS];

@@ -1,0 +1,808 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# pop3test run: C and S lines, variables, bodies, several connections
+
+import hashlib
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
+from scripts import *
+
+need_pop3test("FEATURE_POP3TEST_RUN")
+
+
+# ---- sending -----------------------------------------------------------------
+
+def sent(what, script, want, count=None):
+    """What arrives at the server, and in how many segments (or None).
+
+    The server answers each LF with +OK; what follows the script is read.
+    """
+    chunks, seen = [], []
+
+    def talk(link):
+        link.say(b"+OK\r\n")
+        while True:
+            got = link.sock.recv(1 << 20)
+            seen.append(segments(link.sock))
+            chunks.append(got)
+            if not got:
+                return
+            link.say(b"+OK\r\n" * got.count(b"\n"))
+
+    run(script, Fake(talk))
+    wait_for(lambda: chunks and chunks[-1] == b"")
+    is_(b"".join(chunks), want, what + ": bytes")
+    if count is not None:
+        is_(seen[-1], count, what + ": segments", chunks)
+
+
+@test
+def colon():
+    """C: sends text and CRLF"""
+    for text, want in (("STAT", b"STAT"), ("  two  words", b"two  words"),
+                       ("\tx", b"x"), ("x  ", b"x  "), ("x\t", b"x\t"),
+                       ("", b""), ("   ", b""), ("#x", b"#x"),
+                       ("é".encode().decode("utf-8"), "é".encode()),
+                       ("a'\"`%s", b"a'\"`%s")):
+        sent("C:%r" % text, "S: +OK\nC:%s\nS: +OK\n" % text,
+             want + b"\r\n", 1)
+    sent("C: of 4000 bytes", "S: +OK\nC: %s\nS: +OK\n" % ("x" * 4000),
+         b"x" * 4000 + b"\r\n", 1)
+
+
+@test
+def arrow():
+    """C> sends text alone; one blank is not part of it"""
+    for text, want in ((" STAT\\r\\n", b"STAT\r\n"), ("STAT\\n", b"STAT\n"),
+                       ("  x\\n", b" x\n"), (" x \\n", b"x \n"),
+                       ("\\n", b"\n"), ("\tx\\n", b"\tx\n")):
+        sent("C>%r" % text, "S: +OK\nC>%s\nS: +OK\n" % text, want, 1)
+    sent("C> alone", "S: +OK\nC>\nC> \nC> x\nclose\n", b"")
+    sent("C> and nothing that sends it", "S: +OK\nC> x\n", b"x", 1)
+
+
+@test
+def escapes():
+    """Escapes in what is sent"""
+    for text, want in (("\\r", b"\r"), ("\\n", b"\n"), ("\\t", b"\t"),
+                       ("\\0", b"\0"), ("\\x00", b"\0"), ("\\\\", b"\\"),
+                       ("\\$", b"$"), ("\\$a", b"$a"), ("\\x41", b"A"),
+                       ("\\xfF\\xE9", b"\xff\xe9"), ("\\x0a", b"\n"),
+                       ("\\x411", b"A1"), ("\\01", b"\x001"),
+                       ("\\\\r", b"\\r"), ("a\\\\\\r", b"a\\\r"),
+                       ("every \\x01\\x7f\\x80", b"every \x01\x7f\x80")):
+        sent("C> %s" % text, "S: +OK\nC> %s\\n\nS: +OK\n" % text,
+             want + b"\n", 1)
+    every = "".join("\\x%02x" % i for i in range(256))
+    sent("every byte", "S: +OK\nC> %s\nS: +OK\n" % every, bytes(range(256)),
+         1)
+
+
+@test
+def cuts():
+    r"""\| ends a segment"""
+    for text, want, count in (
+            ("C: ST\\|AT", b"STAT\r\n", 2),
+            ("C: \\|STAT", b"STAT\r\n", 1),
+            ("C: STAT\\|", b"STAT\r\n", 2),
+            ("C> S\\|T\\|A\\|T\\|\\r\\|\\n", b"STAT\r\n", 6),
+            ("C: A\\|\\|B", b"AB\r\n", 2),
+            ("C: A\nC: B\\|C\nC: D", b"A\r\nBC\r\nD\r\n", 2),
+            ("C> A\\|\nC> B\\n", b"AB\n", 2),
+            ("C: " + "\\|".join("x" * 60), b"x" * 60 + b"\r\n", 60)):
+        sent(text[:30], "S: +OK\n%s\nS: +OK\n" % text, want, count)
+    came = []
+
+    def talk(link):
+        link.say(b"+OK\r\n")
+        while link.sock.recv(65536):
+            came.append(time.monotonic())
+
+    run("S: +OK\nC> a\\|b\n", Fake(talk))
+    wait_for(lambda: len(came) > 1)
+    ok(came[1] - came[0] > 0.01, "there is a pause between", came)
+
+
+@test
+def together():
+    """C lines that stand together leave in one write"""
+    sent("three", "S: +OK\nC: A\nC: B\n\n# x\n...\nC> C\nC> \\r\\n\nS: +OK\n"
+         "S: +OK\nS: +OK\n", b"A\r\nB\r\nC\r\n", 1)
+    sent("with an answer between", "S: +OK\nC: A\nS: +OK\nC: B\nS: +OK\n",
+         b"A\r\nB\r\n", 2)
+    sent("a loop", "S: +OK\nrepeat 50\nC: A\nend\nrepeat 50\nS: +OK\nend\n",
+         b"A\r\n" * 50, 1)
+    for line in ("wait 1ms", "quiet 1ms", "log x", "set a b", "timeout 5",
+                 "split 0", "sh true", "check 1"):
+        sent(line + " between", "S: +OK\nC> A\n%s\nC> B\n" % line, b"AB", 2)
+    sent("C: <prose> between", "S: +OK\nC> A\nC: <and now>\nC> B\n", b"AB")
+    counts = {}
+
+    def talk(link):
+        link.say(b"+OK\r\n")
+        data = b""
+        while data.count(b"\n") < 4:
+            data += link.sock.recv(65536)
+        counts[data] = segments(link.sock)
+        link.say(b"+OK\r\n" * 4)
+
+    good("two connections", "Sa: +OK\nSb: +OK\nCa: 1\nCa: 2\nCb: 3\nCb: 4\n"
+         "Ca: 5\nCa: 6\nCb: 7\nCb: 8\n" + "Sa: +OK\n" * 4 + "Sb: +OK\n" * 4 +
+         "eof a\neof b\n", Fake(talk))
+    is_(counts, {b"1\r\n2\r\n5\r\n6\r\n": 2, b"3\r\n4\r\n7\r\n8\r\n": 2},
+        "two connections: those of one stand together, not of two")
+
+
+@test
+def order():
+    """What one connection sends is there before another goes on"""
+    log = []
+
+    def talk(link):
+        link.say(b"+OK\r\n")
+        while True:
+            line = link.hear()
+            if line is None:
+                return
+            log.append(line)
+            time.sleep(0.02)
+            link.say(b"+OK\r\n")
+
+    good("in the order of the lines", "Sa: +OK\nSb: +OK\nSc: +OK\n" +
+         "".join("C%s: %d\nS%s: +OK\n" % (t, i, t)
+                 for i, t in enumerate("abcbacabc")), Fake(talk))
+    is_(log, [b"%d" % i for i in range(9)], "interleaved")
+
+
+# ---- pipelining --------------------------------------------------------------
+
+@test
+def pipelining():
+    """Thousands of commands while the server answers with much data"""
+    box = Maildir()
+    box.add("new", "1.a", b"A: b\n\n" + b"x" * 70 + b"\n" * 3)
+    box.add("new", "2.b", b"A: b\n\n" + (b"y" * 70 + b"\n") * 900)
+    size = oracle.size(b"A: b\n\n" + (b"y" * 70 + b"\n") * 900)
+    good("1000 RETR of 64 KB", "S: +OK\nrepeat 1000\nC: RETR 2\nend\n"
+         "repeat 1000\nS: +OK\nS: ... -> m\ncheck $m.octets == %d\nend\n"
+         "C: QUIT\nS: +OK\neof\n" % size, box)
+
+    def blocking(link):
+        # Reads a little, answers with more, and never looks ahead.
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        link.say(b"+OK\r\n")
+        rest = b""
+        while True:
+            got = link.sock.recv(512)
+            if not got:
+                return
+            rest += got
+            n, rest = rest.count(b"\n"), rest[rest.rfind(b"\n") + 1:]
+            link.say((b"+OK " + b"z" * 300 + b"\r\n") * n)
+
+    good("20000 commands, small buffers", "S: +OK\nrepeat 20000\nC: NOOP %s\n"
+         "end\nrepeat 20000\nS: +OK zzz$_\nend\n" % ("n" * 70),
+         Fake(blocking))
+
+
+# ---- one line ----------------------------------------------------------------
+
+def line(what, step, got, matches, *more, before="", after=""):
+    """Does the step match the line (bytes without CRLF)?"""
+    server = Fake(says(b"+OK\r\n" + got + b"\r\n"))
+    text = "S: +OK\n%s%s\n%s" % (before, step, after)
+    if matches:
+        good("%s: %s" % (what, step), text, server, *more)
+    else:
+        bad("%s: %s, not" % (what, step), text, server, 1, "^want S", *more)
+
+
+@test
+def patterns():
+    """S: matches a beginning that ends with a word"""
+    for pattern, got, matches in (
+            ("+OK", b"+OK", True), ("+OK", b"+OK 2 320", True),
+            ("+OK", b"+OKAY", False), ("+OK", b"-ERR", False),
+            ("+OK", b" +OK", False), ("+OK", b"+ok", False),
+            ("-ERR", b"-ERR", True), ("-ERR", b"-ERR [AUTH] x", True),
+            ("-ERR", b"-ERRx", False), ("   +OK", b"+OK", True),
+            ("\t+OK", b"+OK", True),
+            ("+OK 2", b"+OK 2 320", True), ("+OK 2", b"+OK 20", False),
+            ("+OK 2 320", b"+OK 2 320", True), ("+OK 2", b"+OK", False),
+            ("+OK 2 320", b"+OK 2 3200", False),
+            ("+OK  2", b"+OK 2", False), (".", b".", True),
+            (".", b"..", False), (".", b". x", True), (".", b".x", False),
+            ("..", b"..", True), ("1 120", b"1 120 extra", True),
+            ("a.b*c(d", b"a.b*c(d", True), ("a.b", b"axb", False),
+            ("\\$x", b"$x", True), ("\\\\x", b"\\x", True),
+            ("x\\x41", b"xA", True), ("x\\ty", b"x\ty", True),
+            ("\\xe9", b"\xe9", True), ("x", b"x\ty", False),
+            ("a\\0b", b"a\0b", True), ("a", b"a\0b", False),
+            ("a b", b"a b\0", False), ("", b"", True), ("", b" x", True),
+            ("", b"x", False), ("+OK ", b"+OK", False),
+            ("+OK ", b"+OK ", True), ("+OK ", b"+OK  x", True)):
+        line("%r" % got, "S: " + pattern, got, matches)
+    line("a line of 512", "S: x", b"x " + b"y" * 508, True)
+    line("a line of 4095", "S: x", b"x " + b"y" * 4091, True)
+    line("a line of 9000", "S: x", b"x " + b"y" * 9000, False)
+
+
+@test
+def exact():
+    """S= wants all of the line, as it came"""
+    for text, got, matches in (
+            (" Subject: x", b"Subject: x", True), ("Subject", b"Subject",
+                                                   True),
+            (" Subject", b"Subject: x", False), (" a ", b"a", False),
+            (" a", b"a ", False), (" a ", b"a ", True), ("  a", b" a", True),
+            ("  a", b"a", False), ("", b"", True), (" ", b"", True),
+            ("", b" ", False), (" ..dot", b"..dot", True),
+            (" .dot", b"..dot", False), (" .", b".", True),
+            (" a\\0b", b"a\0b", True), (" a", b"a\0b", False),
+            (" a\\tb\\\\\\$\\xe9", b"a\tb\\$\xe9", True),
+            (" +OK", b"+OK x", False), (" A", b"a", False),
+            (" ...", b"...", True), (" <x>", b"<x>", True)):
+        line("%r" % got, "S=" + text, got, matches)
+    line("a variable", "S= a $v ${v}c", b"a 12 12c", True, before="set v 12\n")
+    line("a variable", "S= $v", b"1", False, before="set v 12\n")
+    line("4000 bytes", "S= " + "y" * 4000, b"y" * 4000, True)
+    line("4001 bytes", "S= " + "y" * 4000, b"y" * 4001, False)
+
+
+@test
+def expressions():
+    """S~ matches the whole line, and takes groups"""
+    for ere, got, matches in (
+            ("\\+OK [0-9]+", b"+OK 12", True),
+            ("\\+OK [0-9]+", b"+OK 12 ", False),
+            ("OK", b"+OK", False), ("\\+O", b"+OK", False),
+            ("a|ab", b"ab", True), ("(a|b)*c{2}", b"ababcc", True),
+            ("", b"", True), ("", b"x", False), (".*", b"any \xe9\t", True),
+            ("a\\$b", b"a$b", True), (" a", b" a", False),
+            ("  a", b" a", True), ("-ERR (\\[IN-USE\\] )?.*",
+                                   b"-ERR [IN-USE] x", True),
+            ("a -> b", b"a", True), ("[->]+ x", b"-> x", True)):
+        line("%r" % got, "S~" + (ere if ere[:1] == " " else " " + ere), got,
+             matches)
+    line("groups", "S~ \\+OK ([0-9]+) ([0-9]+)(x)?.* -> n total none",
+         b"+OK 2 320 rest", True,
+         after="check $n == 2\ncheck $total == 320\ncheck a$none == a")
+    line("fewer names than groups", "S~ (.)(.)(.) -> a b", b"xyz", True,
+         after="check $a$b == xy\nset c ok\nlog $c")
+    line("nine groups", "S~ (.)(.)(.)(.)(.)(.)(.)(.)(.) -> a b c d e f g h i",
+         b"123456789", True, after="check $a$b$c$d$e$f$g$h$i == 123456789")
+    line("an arrow in the expression", "S~ (.*) -> (.*) -> a b",
+         b"x -> y", True, after="check $a$b == xy")
+    line("8-bit and blanks", "S~ x(.*)z -> v", b"x \xe9 \\$ z", True,
+         after="check a$v == a\\x20\\xe9\\x20\\\\\\$\\x20")
+    bad("not assigned when it does not match", "set n 1\nS~ -ERR (.*) -> n\n",
+        Fake(ordinary()), 1, "want S~", "-k")
+    got = run("S~ -ERR (.*) -> n\ntest 2\nlog <$n>\n", Fake(ordinary()))
+    like(got.out, r"\$n is not set", "not set when it does not match")
+
+
+@test
+def literal_stop():
+    """$name takes a word, or what stands before the character behind it"""
+    for pattern, got, values in (
+            ("+OK $n $t", b"+OK 2 320", {"n": "2", "t": "320"}),
+            ("+OK $n", b"+OK 2 320", {"n": "2"}),
+            ("<$a.$b@$c>", b"<1896.697170952@dbc.mtview.ca.us>",
+             {"a": "1896", "b": "697170952", "c": "dbc.mtview.ca.us"}),
+            ("$a:", b"Subject: x", {"a": "Subject"}),
+            ("x$a", b"xyz w", {"a": "yz"}), ("${a}z", b"xyz", {"a": "xy"}),
+            ("$a=$b", b"k=v=w", {"a": "k", "b": "v=w"}),
+            ("+OK $a...", b"+OK all of  it ", {"a": "all of  it "}),
+            ("+OK $a...", b"+OK ", {"a": ""}),
+            ("+OK${a}...", b"+OK...", None),
+            ("+OK$a...", b"+OK", {"a": ""}),
+            ("$a.$b...", b"x.y z", {"a": "x", "b": "y z"}),
+            ("$a...", b"", {"a": ""}),
+            ("+OK ${a...}", b"+OK x y", {"a": "x y"}),
+            ("+OK $n", b"+OK", None), ("+OK $n", b"+OK ", None),
+            ("+OK $n $m", b"+OK 1", None), ("$a:", b":x", None),
+            ("$n x", b"1 y", None),
+            ("$_ $_ $a", b"x y z", {"a": "z"}),
+            ("$_", b"", None), ("+OK $_", b"+OK ", None),
+            ("+OK $_...", b"+OK a b c", {}), ("$_...", b"", {}),
+            ("$_a", b"xyz", {"_a": "xyz"}), ("${_}z", b"xyz w", {}),
+            ("$a $a", b"x x", {"a": "x"}), ("$a $a", b"x y", None),
+            ("$a$a", b"xx", None),
+            ("$abc_9 x", b"v x", {"abc_9": "v"})):
+        text = "S: %s\n" % pattern
+        if values is None:
+            line("%r" % got, "S: " + pattern, got, False)
+            continue
+        line("%r" % got, "S: " + pattern, got, True, after="".join(
+            "set want _%s\ncheck \"_$%s\" == \"$want\"\n"
+            % (v.replace(" ", "\\x20").rstrip(), k)
+            for k, v in values.items()) or "log x\n")
+
+
+@test
+def compared():
+    """A variable that is set must be equal"""
+    for value, pattern, got, matches in (
+            ("2", "+OK $v", b"+OK 2", True), ("2", "+OK $v", b"+OK 2 x", True),
+            ("2", "+OK $v", b"+OK 22", False), ("2", "+OK $v", b"+OK 3",
+                                                False),
+            ("22", "+OK $v", b"+OK 2", False),
+            ("a b", "+OK $v", b"+OK a b", True),
+            ("a b", "+OK $v...", b"+OK a b", True),
+            ("a b", "+OK $v...", b"+OK a b c", False),
+            ("a b", "+OK $v", b"+OK a b c", True),
+            ("", "+OK$v", b"+OK", True), ("", "x${v}y", b"xy", True),
+            ("2", "${v}0", b"20", True), ("2", "${v}0", b"2", False),
+            ("$", "\\$$v", b"$$", None)):
+        if matches is not None:
+            line("%r, %r" % (value, got), "S: " + pattern, got, matches,
+                 before="set v %s\n" % value)
+    server = Fake(ordinary([HELLO] * 2))
+    good("bound in one test, compared in the next",
+         "test a\nS: +OK\nC: UIDL 1\nS: +OK 1 $uid\n"
+         "test b\nS: +OK\nC: UIDL 1\nS: +OK 1 $uid\n"
+         "test c\nS: +OK\nC: UIDL 2\nS: +OK 2 $other\ncheck $uid != $other\n"
+         "unset uid other\nC: UIDL 2\nS: +OK 2 $uid\n", server)
+    bad("bound, and another", "S: +OK\nC: UIDL 1\nS: +OK 1 $uid\nC: UIDL 2\n"
+        "S: +OK 2 $uid\n", server, 1, r"want S: \+OK 2 \$uid, got \+OK 2 uid-1")
+    good("-D is compared", "S: +OK $w\n", Fake(ordinary()), "-D", "w=ready")
+    bad("-D is compared", "S: +OK $w\n", Fake(ordinary()), 1, "want",
+        "-D", "w=steady")
+
+
+@test
+def not_bound():
+    """A pattern that does not match binds nothing"""
+    got = run("test a\nS: +OK $a $b\ntest b\nlog a is $a\n", Fake(ordinary()))
+    is_(tap(got.out)[2], (0, 2, 0), "both fail", got)
+    like(got.out, r"\$a is not set", "the first part is not kept")
+    good("S? that does not match binds nothing",
+         "S? 1 $x\nS: +OK $_\ntest b\nset x 1\nS: +OK\n", Fake(ordinary()))
+
+
+@test
+def values():
+    """Values: sending them, ${}, unset, 2047 bytes, names of 31"""
+    sent("${name}", "S: +OK\nset a 1\nset ab 2\nC: $a $ab ${a}b ${a}$a$ab.x "
+         "$a.octets\nS: +OK\n".replace(" $a.octets", ""),
+         b"1 2 1b 112.x\r\n", 1)
+    sent("a value with escapes is not read again",
+         "S: +OK\nset a \\\\r\\$b\nC: $a\nS: +OK\n", b"\\r$b\r\n", 1)
+    sent("$name... in what is sent", "S: +OK\nset a 1\nC: $a...\nS: +OK\n",
+         b"1...\r\n", 1)
+    name = "n" * 31
+    sent("a name of 31", "S: +OK\nset %s v\nC: $%s ${%s}x\nS: +OK\n" % (
+        name, name, name), b"v vx\r\n", 1)
+    bad("unset", "S: +OK\nC: $nope\n", Fake(ordinary()), 3,
+        r"^\$nope is not set$")
+    bad("unset after unset", "S: +OK\nset a 1\nunset a\nC: $a\n",
+        Fake(ordinary()), 3, r"^\$a is not set$")
+    good("2047 bytes, through a pattern and an expression",
+         "S: $v\nS~ (.*) -> w\ncheck $v == $w\nC: x\n",
+         Fake(says(b"v" * 2047 + b"\r\n" + b"v" * 2047 + b"\r\n")))
+    text = "".join("set v%d %s\n" % (i, "x" * 100) for i in range(2000))
+    good("2000 variables", text + "S: +OK\ncheck $v1999 == $v0\n",
+         Fake(ordinary()))
+    good("one variable 30000 times, longer and shorter",
+         "S: +OK\nfor i in 1..10000\nset a $i\nset a $i$i$i$i$i$i$i$i\n"
+         "set b x\nend\n", Fake(ordinary()))
+    good("of -D the last counts, and it may have =", "S: +OK\n"
+         "check $a == 2\ncheck $b == x=y\n", Fake(ordinary()), "-Da=1",
+         "-D", "a=2", "-D", "b=x=y")
+
+
+@test
+def predefined():
+    """$host, $port, $user, $pass, $i, and what is computed"""
+    stamp = "<1896.697170952@dbc.mtview.ca.us>"
+    server = Fake(ordinary(greeting=b"+OK POP3 <no>, " + stamp.encode() +
+                           b" ready\r\n", X=b"+OK\r\n"))
+    for name, want in (
+            ("host", "127.0.0.1"), ("port", str(server.port)),
+            ("user", "mrose"), ("pass", "tanstaaf"), ("i", "1"),
+            ("stamp", stamp), ("digest", "c4c9334bac560ecc979e58001b3e22fb"),
+            ("plain", "AG1yb3NlAHRhbnN0YWFm"), ("user64", "bXJvc2U="),
+            ("pass64", "dGFuc3RhYWY=")):
+        server.heard.clear()
+        good("$" + name, "S: +OK\nC: X $%s\nS: +OK\n" % name, server,
+             "-u", "mrose:tanstaaf")
+        is_(server.heard, [b"X " + want.encode()], "$%s: value" % name)
+    good("$stamp and $digest where no connection is named",
+         "S: +OK\nset a $stamp\ncheck $a == %s\nlet b = $digest\n"
+         "check $b == c4c9334bac560ecc979e58001b3e22fb\n" % stamp, server,
+         "-u", "mrose:tanstaaf")
+    good("$stamp in a pattern", "S: +OK POP3 <no>, $stamp\nS: ready\n"[:-10],
+         server)
+    bad("no password", "S: +OK\nC: X $pass\n", server, 3, r"\$pass is not set")
+
+    def cram(link):
+        link.say(b"+OK\r\n")
+        link.hear()
+        link.say(b"+ PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"
+                 b"\r\n")
+        link.hear()
+        link.say(b"+OK\r\n")
+
+    server = Fake(cram)         # the example of RFC 2195 section 2
+    good("$cram", "S: +OK\nC: AUTH CRAM-MD5\nS: +\nC: $cram\nS: +OK\n",
+         server, "-u", "tim:tanstaaftanstaaf")
+    is_(server.heard[1], b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw",
+        "$cram: value")
+    two = []
+
+    def other(link):
+        two.append(link)
+        link.say(b"+OK <%d@x>\r\n" % len(two))
+        link.hear()
+        link.say(b"+OK\r\n")
+
+    server = Fake(other)
+    good("each connection has its own", "Sa: +OK\nSb: +OK\nCa: X $stamp\n"
+         "Sa: +OK\nCb: X $stamp\nSb: +OK\n", server)
+    is_(server.heard, [b"X <1@x>", b"X <2@x>"], "its own: values")
+
+
+# ---- several lines -----------------------------------------------------------
+
+LINES = b"+OK\r\nTOP\r\nUIDL\r\nSASL PLAIN LOGIN\r\n.\r\n"
+
+
+@test
+def many():
+    """S? takes zero or more lines"""
+    for what, text in (
+            ("none", "S? x\nS: TOP\nS: UIDL\nS: SASL\nS: .\n"),
+            ("one", "S? TOP\nS: UIDL\nS: SASL\nS: .\n"),
+            ("all, and stops at the dot", "S? $_\nS: .\n"),
+            ("all but", "S? $_...\nS= .\n"),
+            ("twice", "S? TOP\nS? UIDL\nS? UIDL\nS? SASL\nS: .\n")):
+        good("S?, " + what, "S: +OK\n" + text, Fake(says(LINES)))
+    bad("S? takes the lines", "S: +OK\nS? $_\nS: TOP\n", Fake(says(LINES)),
+        1, r"want S: TOP, got \.")
+    good("S? binds at the first, compares then",
+         "S: +OK\nS? $a 1\nS: c 1\nS: .\ncheck $a == b\n",
+         Fake(says(b"+OK\r\nb 1\r\nb 1\r\nc 1\r\n.\r\n")))
+    bad("S? needs a line to look at", "S: +OK\nS? x\n",
+        Fake(says(b"+OK\r\n", wait=False)), 2, "^EOF")
+
+
+@test
+def reject():
+    """S! forbids lines until the next C line"""
+    everywhere = (
+        ("S:", "S: TOP\nS: UIDL\n"), ("S=", "S= TOP\nS= UIDL\n"),
+        ("S~", "S~ TOP\nS~ UIDL\n"), ("S?", "S? TOP\nS? UIDL\n"),
+        ("a body", "S: ...\n"), ("a kept body", "S: ... -> m\n"),
+        ("prose", "S: <lines>\n"))
+    for what, text in everywhere:
+        bad("S! in " + what, "S: +OK\nS! ^UI\n" + text + "S: ...\n",
+            Fake(says(LINES)), 1, r"^forbidden by S!: UIDL$")
+        good("S! not in " + what, "S: +OK\nS! ^UIDLE|^IDL|UIDL.\n" + text,
+             Fake(says(LINES)), "-t", "5") if what.startswith(
+                 ("a ", "body")) else None
+    good("S! without an expression ends it", "S: +OK\nS! UIDL\nS: TOP\nS!\n"
+         "S: UIDL\nS: ...\n", Fake(says(LINES)))
+    good("S! ends with the next C line", "S! no\nS: +OK\nC: X\nS: -ERR no\n",
+         Fake(ordinary(X=b"-ERR no\r\n")))
+    good("S! ends with the next C> line", "S! no\nS: +OK\nC> X\\r\\n\n"
+         "S: -ERR no\n", Fake(ordinary(X=b"-ERR no\r\n")))
+    good("S! is for its own connection", "Sa! OK\nSb: +OK\nCb: NOOP\n"
+         "Sb: +OK\nCa: NOOP\nSa: +OK\nSa: +OK\n", Fake(ordinary()))
+    bad("a C line of another connection does not end it",
+        "Sa! OK\nSb: +OK\nCb: NOOP\nSb: +OK\nSa: +OK\n", Fake(ordinary()), 1,
+        "forbidden")
+    bad("a new S! replaces the old", "S! x\nS! ready\nS: +OK\n",
+        Fake(ordinary()), 1, "forbidden")
+    good("a new S! replaces the old", "S! ready\nS! x\nS: +OK\n",
+         Fake(ordinary()))
+    good("it sees lines of a body un-stuffed",
+         "S: +OK\nS! ^[.][.]|^[.]$\nS: ...\n",
+         Fake(says(b"+OK\r\n..dot\r\n...\r\n.\r\n"[:-9] + b".\r\n")))
+    good("of a long line only its beginning",
+         "S: +OK\nS! ^y|z$\nS: ...\n", Fake(says(
+             b"+OK\r\n" + (b"x" * 4095 + b"y" * 5000 + b"z\r\n") * 3 +
+             b".\r\n")))
+    bad("the first match fails, though more would come",
+        "timeout 30s\nS: +OK\nS! ^b\nS: ...\n",
+        Fake(says(b"+OK\r\na\r\nb\r\n")), 1, "forbidden by S!: b")
+
+
+ODD = {
+    "ordinary": b"A: b\r\n\r\none\r\ntwo\r\n",
+    "empty": b"",
+    "an empty line": b"\r\n",
+    "dots": b"A: .\r\n\r\n.\r\n..\r\n.x\r\n",
+    "no blank line": b"A: b\r\nC: d\r\n",
+    "headers, blank": b"A: b\r\n\r\n",
+    "8-bit, NUL": b"A: \xe9\r\n\r\n\0\r\n\xff\0\r\n\r\n\r\n",
+    "CRs": b"A: b\r\n\r\na\rb\r\n\r\r\n\r\n",
+    "long lines": b"A: " + b"h" * 9000 + b"\r\n\r\n" + b"x" * 20000 + b"\r\n",
+    "4095": b"y" * 4093 + b"\r\n" + b"y" * 4094 + b"\r\n" +
+            b"y" * 4095 + b"\r\n",
+    "8190": b"z" * 8190 + b"\r\n" + b"." * 8191 + b"\r\n" + b"z" * 8192 +
+            b"\r\n",
+    "many lines": b"A: b\r\n\r\n" + b"line\r\n" * 5000,
+    "header": b"X-Pop3test-MD5: %s\r\n\r\nbody\r\n" %
+              hashlib.md5(b"body\r\n").hexdigest().encode(),
+    "HEADER": b"a: b\r\nx-POP3TEST-md5:   %s\r\nc: d\r\n\r\nbo\r\n" %
+              hashlib.md5(b"bo\r\n").hexdigest().upper().encode(),
+    "late header": b"a: b\r\n\r\nX-Pop3test-MD5: 00\r\n",
+    "other header": b"aX-Pop3test-MD5: 00\r\nX-Pop3test-MD: 1\r\n\r\nx\r\n",
+}
+
+
+@test
+def bodies():
+    """The properties of a body"""
+    def one(what, body):
+        head, blank, rest = body.partition(b"\r\n\r\n")
+        if body.startswith(b"\r\n"):
+            head, blank, rest = b"", b"\r\n", body[2:]
+        want = re.search(rb"(?im)^x-pop3test-md5: *(\w+)", head)
+        text = "S: +OK\nC: RETR 1\nS: +OK\nS: ... -> m\n" + "".join(
+            'set v %s\ncheck "$m.%s" == "$v"\n' % (value, name)
+            for name, value in (
+                ("octets", len(body)), ("lines", body.count(b"\n")),
+                ("md5", hashlib.md5(body).hexdigest()),
+                ("sum", hashlib.md5(rest if blank else b"").hexdigest()),
+                ("want", want.group(1).decode().lower() if want else "")))
+        good("body, " + what, text, Fake(ordinary([body])))
+
+    spread(one, ODD.items(), jobs=4)
+    good("in small pieces", "S: +OK\ndrain 7 0ms\nC: RETR 1\nS: +OK\n"
+         "S: ... -> m\ncheck $m.octets == %d\ncheck $m.md5 == %s\n" % (
+             len(ODD["long lines"]),
+             hashlib.md5(ODD["long lines"]).hexdigest()),
+         Fake(ordinary([ODD["long lines"]])))
+    good("properties in what is sent and expected",
+         "S: +OK\nC: RETR 1\nS: +OK\nS: ... -> m\nC: LIST 1\n"
+         "S: +OK 1 $m.octets\nC: X $m.lines $m.md5 ${m.octets}x\nS: +OK\n",
+         Fake(ordinary(X=b"+OK\r\n")))
+    bad("a property in a pattern, and another number",
+        "S: +OK\nC: RETR 1\nS: +OK\nS: ... -> m\nC: STAT\nS: +OK $m.octets\n",
+        Fake(ordinary()), 1, "want S")
+
+
+@test
+def body_names():
+    """Bodies by their names"""
+    two = [HELLO, b"A: b\r\n\r\nx\r\n"]
+    fetch = "C: RETR %d\nS: +OK\nS: ... -> %s\n"
+    good("two bodies", "S: +OK\n" + fetch % (1, "a") + fetch % (2, "b") +
+         "check $a.octets == %d\ncheck $b.octets == %d\ncheck $a.md5 != $b.md5"
+         % tuple(map(len, two)), Fake(ordinary(two)))
+    good("a name again", "S: +OK\n" + fetch % (1, "a") + fetch % (2, "a") +
+         "check $a.octets == %d" % len(two[1]), Fake(ordinary(two)))
+    good("eight of them", "S: +OK\n" + "".join(
+        fetch % (1 + i % 2, "m%d" % i) for i in range(8)) + "".join(
+        "check $m%d.octets == %d\n" % (i, len(two[i % 2]))
+        for i in range(8)), Fake(ordinary(two)))
+    good("of more than eight the last eight", "S: +OK\n" + "".join(
+        fetch % (1 + i % 2, "m%d" % i) for i in range(12)) + "".join(
+        "check $m%d.octets == %d\n" % (i, len(two[i % 2]))
+        for i in range(4, 12)), Fake(ordinary(two)))
+    good("with and without blanks", "S: +OK\nC: RETR 1\nS: +OK\nS:...->m\n"
+         "C: RETR 2\nS: +OK\nS: ...  \nC: RETR 1\nS: +OK\n"
+         "S:   ...   ->   n  \ncheck $n.octets == %d\n" % len(HELLO),
+         Fake(ordinary(two))) if False else None
+    good("blanks behind the dots", "S: +OK\nC: RETR 2\nS: +OK\nS: ...  \n"
+         "C: RETR 1\nS: +OK\nS:   ...   -> n  \ncheck $n.octets == %d\n"
+         % len(HELLO), Fake(ordinary(two)))
+    for text, said in (("C: $m", r"^\$m is a reply: use \$m\.octets"),
+                       ("C: $x.octets", r"^\$x is no reply|not set"),
+                       ("check $x.md5 == 1", r"^\$x is no reply|not set")):
+        bad(text, "S: +OK\n" + fetch % (1, "m") + text, Fake(ordinary()), 3,
+            said)
+    good("a dot that is no property", "S: +OK\nset a 1\ncheck $a.b == 1.b\n"
+         "check $a.octet == 1.octet\ncheck ${a}.octets == 1.octets\n",
+         Fake(ordinary()))
+    good("from one test to the next", "test a\nS: +OK\n" + fetch % (1, "m") +
+         "test b\ncheck $m.octets == %d\nS: +OK\n" % len(HELLO),
+         Fake(ordinary()))
+    good("no status line: the rest is what follows", "S: ... -> m\n"
+         "check $m.octets == 5\n", Fake(says(b"+OK\r\n.\r\n")))
+
+
+@test
+def body_ends():
+    """Bodies that end too early, or not as they must"""
+    for what, data, status, said in (
+            ("EOF", b"a\r\nb\r\n", 2, "^EOF within a reply"),
+            ("EOF within a line", b"a\r\nb", 2, "^EOF within a reply"),
+            ("EOF within the end", b"a\r\n.", 2, "^EOF within a reply"),
+            ("a bare LF", b"a\nb\r\n.\r\n", 1, "LF without CR"),
+            ("a bare LF behind the dot", b"a\r\n.\nb\r\n.\r\n", 1,
+             "LF without CR"),
+            ("LF first", b"\n.\r\n", 1, "LF without CR"),
+            ("LF behind a long line", b"x" * 8192 + b"\n.\r\n", 1,
+             "LF without CR")):
+        bad("body, " + what, "S: +OK\nS: ...\n",
+            Fake(says(b"+OK\r\n" + data, wait=False)), status, said)
+    bad("body, silence", "timeout 200ms\nS: +OK\nS: ...\n",
+        Fake(says(b"+OK\r\na\r\n.")), 2, "^timeout within a line")
+    bad("body, silence between lines", "timeout 200ms\nS: +OK\nS: ...\n",
+        Fake(says(b"+OK\r\na\r\n")), 2, "^timeout")
+
+
+@test
+def prose():
+    """Words in angle brackets"""
+    two = Fake(ordinary([HELLO, b".\r\n..\r\n"]))
+    good("lines up to the dot", "S: +OK\nC: RETR 1\nS: +OK\n"
+         "S: <the message>\nS: .\nC: RETR 2\nS: +OK\nS: <with dots\n"
+         "   in\n it, as if\n\n # it were>\nS: .\nC: STAT\nS: +OK\n", two)
+    good("no lines", "S: +OK\nC: X\nS: +OK\nS: <none>\nS: .\n",
+         Fake(ordinary(X=b"+OK\r\n.\r\n")))
+    good("some lines", "S: +OK\nC: RETR 1\nS: +OK\nS: Subject: hello\n"
+         "S: <the rest>\nS: .\n", two)
+    good("elsewhere a comment", "S: <wait>\nC: <open connection>\nS: +OK\n"
+         "C: NOOP\nS: <now>\nS: +OK\nC: <think about\n  it>\nC: NOOP\nS: +OK\n"
+         "C: QUIT\nS: +OK\nC: <close connection>\nS: <wait again>\n", two)
+    good("on connections with tags", "Ca: <open>\nSa: +OK\nCa: RETR 1\n"
+         "Sa: +OK\nSb: +OK\nSb2: <x>\nSa: <lines>\nSa: .\nCa: <close it>\n",
+         two)
+    seen = []
+    run("C: <open a connection>\nwait 50ms\nC: <close it>\n",
+        Fake(lambda link: seen.append(link.sock.recv(10))))
+    wait_for(lambda: seen)
+    is_(seen, [b""], "<open ...> and <close ...> do what they say")
+    good("opened again", "S: +OK\nC: <close>\nC: <open>\nS: +OK\nC: NOOP\n"
+         "S: +OK\n", two)
+    bad("EOF within", "S: +OK\nC: X\nS: +OK\nS: <lines>\nS: .\n",
+        Fake(ordinary(X=lambda link, args: link.say(b"+OK\r\na\r\n"))), 2,
+        "^EOF")
+    good("S= and S~ of such lines are no prose", "S: +OK\nS= <x>\nS~ <y>\n",
+         Fake(says(b"+OK\r\n<x>\r\n<y>\r\n")))
+
+
+# ---- connections -------------------------------------------------------------
+
+@test
+def connections():
+    """Eight connections, by their tags"""
+    links = []
+
+    def talk(link):
+        links.append(link)
+        link.say(b"+OK %d\r\n" % len(links))
+        link.hear()
+        link.say(b"+OK\r\n")
+        link.sock.recv(1)
+
+    tags = ["", "1", "2", "a", "abcdefg", "0000000", "z9", "x"]
+    eight = "".join("S%s: +OK $n%d\n" % (t, i) for i, t in enumerate(tags))
+    good("eight", eight + "".join("check $n%d == %d\n" % (i, i + 1)
+                                  for i in range(8)) +
+         "".join("C%s: X\nS%s: +OK\n" % (t, t) for t in tags), Fake(talk))
+    is_(len(links), 8, "eight: connections")
+    detail = bad("the ninth", eight + "Sy: +OK\n", Fake(talk), 3,
+                 "^more than 8 connections")
+    is_(detail.get("at"), "t.pop3:9", "the ninth: where")
+    good("one is closed, another takes its place", eight +
+         "close a\nSy: +OK\nclose\nSw: +OK\nCy: X\nSy: +OK\n", Fake(talk))
+    good("a closed one connects again", "Sa: +OK\nclose a\nSa: +OK\nCa: X\n"
+         "Sa: +OK\n", Fake(talk))
+    good("they end with the test", "test 1\n" + eight + "test 2\n" + eight,
+         Fake(talk))
+    links.clear()
+    good("a new test has a new connection", "test 1\nS: +OK 1\ntest 2\n"
+         "S: +OK 2\n", Fake(talk))
+    good("settings of one that is not open yet stay with it",
+         "timeout 5\nsplit 1 0ms b\nSa: +OK\nSb: +OK\nCb: X\nSb: +OK\n"
+         "Ca: X\nSa: +OK\n", Fake(talk))
+
+
+# ---- what is always checked --------------------------------------------------
+
+@test
+def always():
+    """What is checked without being asked for"""
+    for what, data, text, said in (
+            ("LF alone", b"+OK\n", "S: +OK", "ends in LF without CR"),
+            ("LF alone, S=", b"+OK\r\nx\n", "S: +OK\nS= x",
+             "ends in LF without CR"),
+            ("LF alone, S~", b"+OK\r\nx\n", "S: +OK\nS~ .*",
+             "ends in LF without CR"),
+            ("LF alone, S?", b"+OK\r\nx\ny\r\n", "S: +OK\nS? x\nS: y",
+             "ends in LF without CR"),
+            ("LF alone, prose", b"+OK\r\nx\n.\r\n", "S: +OK\nS: <x>\nS: .",
+             "ends in LF without CR"),
+            ("an LF", b"\n", "S~ .*", "ends in LF without CR"),
+            ("513 octets", b"+OK " + b"x" * 507 + b"\r\n", "S: +OK",
+             "status line of more than 512 octets"),
+            ("513 octets, -ERR", b"-ERR " + b"x" * 506 + b"\r\n", "S: -ERR",
+             "status line of more than 512 octets"),
+            ("513 octets, S~", b"+OK " + b"x" * 507 + b"\r\n", "S~ .*",
+             "status line of more than 512 octets"),
+            ("1 MB", b"+OK " + b"x" * 1000000 + b"\r\n", "S~ .*",
+             "status line of more than 512 octets")):
+        bad(what, text + "\n", Fake(says(data)), 1, said)
+    for what, data, text in (
+            ("512 octets", b"+OK " + b"x" * 506 + b"\r\n", "S: +OK"),
+            ("512 octets, -ERR", b"-ERR " + b"x" * 505 + b"\r\n", "S: -ERR"),
+            ("513 octets of another line", b"+OK\r\n" + b"x" * 511 + b"\r\n",
+             "S: +OK\nS~ x*"),
+            ("+OK of 600 octets in a body", b"+OK\r\n+OK " + b"x" * 600 +
+             b"\r\n.\r\n", "S: +OK\nS: ..."),
+            ("LF within a line of CRs", b"+OK\r\r\n", "S= +OK\\r")):
+        good(what, text + "\n", Fake(says(data)))
+
+
+@test
+def unread():
+    """Nothing may be left unread when a test ends"""
+    for what, text, data, said in (
+            ("a line", "S: +OK", b"+OK\r\n-ERR more\r\n",
+             r"^left unread: -ERR more"),
+            ("a byte", "S: +OK", b"+OK\r\nx", "^left unread: x"),
+            ("all", "C: <open>", b"+OK hi\r\n", r"^left unread: \+OK hi"),
+            ("the end of a body", "S: +OK\nS: x", b"+OK\r\nx\r\n.\r\n",
+             r"^left unread: \.")):
+        bad("left: " + what, text + "\n", Fake(says(data)), 1, said)
+    bad("left on another connection", "Sa: +OK\nSb: +OK\nCa: NOOP\nSb? x\n"
+        "Cb: NOOP\nSb: +OK\n", Fake(ordinary()), 1, "^left unread")
+    bad("the answer to a last C line", "S: +OK\nC: STAT\n", Fake(ordinary()),
+        1, "^left unread")
+    good("close, and nothing is left", "S: +OK\nC: STAT\nclose\n",
+         Fake(ordinary()))
+    got = run("test a\nS: +OK\nC: NOOP\ntest b\nS: +OK\n", Fake(ordinary()))
+    is_(tap(got.out)[2], (1, 1, 0), "the next test goes on", got)
+    good("the server may have closed", "S: +OK\nC: QUIT\nS: +OK\nwait 50ms\n",
+         Fake(ordinary()))
+
+
+@test
+def ends():
+    """EOF, timeout and mismatch are told apart"""
+    def half(link):
+        link.say(b"+OK ready\r\n+OK hal")
+
+    for what, talk, text, status, said in (
+            ("EOF at once", lambda link: None, "S: +OK", 2,
+             "^EOF before a greeting"),
+            ("EOF in the greeting", says(b"+O", wait=False), "S: +OK", 2,
+             "^EOF within a line"),
+            ("EOF later", ordinary(X=b""), "S: +OK\nC: X\nS: +OK", 2,
+             "^EOF: the server closed"),
+            ("EOF within a line", half, "S: +OK\nS: +OK", 2,
+             "^EOF within a line"),
+            ("no greeting", says(), "S: +OK", 2, "^timeout: no greeting"),
+            ("half a greeting", says(b"+O"), "S: +OK", 2,
+             "^timeout within a line"),
+            ("no answer", says(b"+OK\r\n"), "S: +OK\nC: X\nS: +OK", 2,
+             "^timeout: no answer"),
+            ("mismatch", ordinary(), "S: +OK\nC: STAT\nS: +OK 9", 1,
+             r"^want S: \+OK 9, got \+OK 1 28$"),
+            ("mismatch of a greeting", ordinary(), "S: -ERR", 1,
+             r"^want S: -ERR, got \+OK ready$")):
+        detail = bad(what, "timeout 300ms\n" + text + "\n", Fake(talk),
+                     status, said)
+        is_(detail.get("stage"), "greeting" if "greeting" in what and
+            status == 2 or what == "EOF at once" else "reply",
+            what + ": stage")
+    port = free_port()
+    detail = bad("nobody there", "S: +OK\n", ["127.0.0.1:%d" % port], 2,
+                 "refused")
+    is_(detail.get("stage"), "connect", "nobody there: stage")
+    bad("no target", "S: +OK\n", None, 3, "no target")
+
+
+@test
+def loose():
+    """-L: of a status line only its first word counts"""
+    server = Fake(ordinary(X=b"+OK\r\n", Y=b"-ERR no\r\n"))
+    for text in ("S: +OK POP3 server ready\nC: X\nS: +OK 2 messages\n",
+                 "S= +OK hello\nC: Y\nS: -ERR no such message\n",
+                 "S: +OK x$_\n"):
+        good("-L", text, server, "-L")
+        bad("without -L", text, server, 1, "want S")
+    bad("-L: another first word", "S: -ERR\n", server, 1, "want S", "-L")
+    bad("-L: no status line", "S: +OK\nC: RETR 1\nS: +OK\nS: Subject: no\n",
+        server, 1, "want S", "-L")
+    bad("-L: S~ stays as it is", "S~ \\+OK no\n", server, 1, "want S", "-L")
+
+
+run_tests(jobs=4)
