@@ -93,7 +93,8 @@
 //usage:  -l              list the tests
 //usage:  -L              loose: of a status line its first word counts
 //usage:load:
-//usage:  -n N, -U FILE   workers (10); users, "NAME PASSWORD" a line
+//usage:  -n N            workers (10; for a single user 1)
+//usage:  -U FILE         users, "NAME PASSWORD" a line
 //usage:  -r RATE[/m]     so many sessions a second, whatever the answers
 //usage:  -d SEC, -N N    for so long (10); so many sessions
 //usage:  -s SEED         the same choices again; also fill
@@ -132,19 +133,21 @@ int usage_error(const char *what)
 
 static const struct verb {
 	char name[6];
+	bool alone;		/* nothing but a target stands behind it */
 	int (*run)(const struct options *o);
 } verbs[] = {
-	{ "check", verb_check }, { "capa", verb_capa },
-	{ "stat", verb_stat }, { "list", verb_list }, { "uidl", verb_list },
-	{ "top", verb_top }, { "get", verb_get }, { "dele", verb_dele },
+	{ "check", true, verb_check }, { "capa", true, verb_capa },
+	{ "stat", true, verb_stat }, { "list", false, verb_list },
+	{ "uidl", false, verb_list }, { "top", false, verb_top },
+	{ "get", false, verb_get }, { "dele", false, verb_dele },
 #if ENABLE_FEATURE_POP3TEST_FILL
-	{ "fill", verb_fill },
+	{ "fill", false, verb_fill },
 #endif
 #if ENABLE_FEATURE_POP3TEST_RUN
-	{ "run", verb_run },
+	{ "run", false, verb_run },
 #endif
 #if ENABLE_FEATURE_POP3TEST_LOAD
-	{ "load", verb_load },
+	{ "load", false, verb_load },
 #endif
 };
 
@@ -170,5 +173,9 @@ int pop3test_main(int argc, char **argv)
 	e = parse_call(&o, argv + (v != NULL));
 	if (e >= 0)
 		return e;
-	return v ? v->run(&o) : verb_check(&o);
+	if (!v)
+		v = verbs;
+	if (v->alone && o.operands[0])
+		return usage_error("the verb comes first, one target last");
+	return v->run(&o);
 }

@@ -12,7 +12,11 @@
 #include "pop3.h"
 #include "pop3test.h"
 
-enum { CUT_PAUSE = 20 };	/* milliseconds between two segments */
+enum {
+	CUT_PAUSE = 20,		/* milliseconds between two segments */
+	SEND_AT = 8192,		/* octets that do not wait for more */
+	OUT_MAX = 16 * 1024 * 1024
+};
 
 void conn_init(struct conn *c, const struct options *o, const char *tag)
 {
@@ -114,7 +118,7 @@ int conn_open(struct conn *c, const struct target *t, char *const *env,
 	c->open = true;
 	c->eof = c->greeted = c->in_reply = false;
 	c->target = t;
-	c->ipos = c->ilen = c->olen = 0;
+	c->ipos = c->ilen = c->opos = c->out.len = 0;
 	c->stamp[0] = c->challenge[0] = c->auth = '\0';
 	c->sent = c->answered = 0;
 	c->last.is = false;
@@ -127,9 +131,23 @@ int conn_open(struct conn *c, const struct target *t, char *const *env,
 	return t->tls ? conn_tls(c, c->o->verify, why) : 0;
 }
 
-int conn_tls(struct conn *c, bool verify, struct trouble *why)
+static int no_more_taken(const struct conn *c, struct trouble *why)
+{
+	return conn_ended(c, why, PT_CRITICAL,
+	    "timeout: the server takes no more commands");
+}
+
+/* Sends, and nothing may stay for later. */
+static int send_all(struct conn *c, struct trouble *why)
 {
 	if (conn_send(c, why) < 0)
+		return -1;
+	return c->out.len > 0 ? no_more_taken(c, why) : 0;
+}
+
+int conn_tls(struct conn *c, bool verify, struct trouble *why)
+{
+	if (send_all(c, why) < 0)
 		return -1;
 	/* RFC 2595 section 4: what came in the clear does not count. */
 	c->ipos = c->ilen = 0;
@@ -145,6 +163,7 @@ void conn_close(struct conn *c)
 	trace_note(c, "close", c->tag);
 	wire_close(&c->wire);
 	trace_shut(c);
+	md_area_free(&c->out);
 	c->open = false;
 }
 
@@ -158,7 +177,7 @@ void conn_reset(struct conn *c)
 
 int conn_half(struct conn *c, struct trouble *why)
 {
-	if (conn_send(c, why) < 0)
+	if (send_all(c, why) < 0)
 		return -1;
 	trace_note(c, "half", c->tag);
 	wire_half(&c->wire);
@@ -203,9 +222,10 @@ void conn_make_room(struct conn *c)
 
 /*
  * Writes some.  A server that waits until its answers are taken must not
- * wait for us in vain, so we read meanwhile (RFC 2449 section 6.8).
+ * wait for us in vain, so we read meanwhile (RFC 2449 section 6.8).  1:
+ * there is no room for more answers, nor for more commands.
  */
-static int write_some(struct conn *c, size_t *done, size_t n, int64_t until,
+static int write_some(struct conn *c, size_t n, int64_t until,
     struct trouble *why)
 {
 	struct pollfd p[2] = {
@@ -213,67 +233,68 @@ static int write_some(struct conn *c, size_t *done, size_t n, int64_t until,
 		{ .fd = -1, .events = POLLIN }
 	};
 	int64_t left = until - nio_usec();
+	bool full;
 	ssize_t w;
 
 	conn_make_room(c);
-	if (!c->eof && !c->drain && c->ilen < sizeof c->ibuf)
+	full = c->ilen == sizeof c->ibuf;
+	if (!c->eof && !c->drain && !full)
 		p[1].fd = c->wire.in;
-	if (left <= 0 || poll(p, 2, (int)(left / 1000) + 1) == 0)
-		return conn_ended(c, why, PT_CRITICAL,
-		    "timeout: the server takes no more commands");
+	if (left <= 0 || poll(p, 2, full ? 0 : (int)(left / 1000) + 1) == 0)
+		return full ? 1 : no_more_taken(c, why);
 	if (p[1].revents && conn_take_in(c, why) < 0)
 		return -1;
 	if (p[0].revents == 0)
 		return 0;
-	w = send(c->wire.out, c->obuf + *done, n,
+	w = send(c->wire.out, c->out.p + c->opos, n,
 	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (w < 0 && errno == ENOTSOCK)
-		w = write(c->wire.out, c->obuf + *done, n < 512 ? n : 512);
+		w = write(c->wire.out, c->out.p + c->opos, n < 512 ? n : 512);
 	/* A server that has gone: what it said last is still to be read. */
 	if (w < 0 && errno != EAGAIN && errno != EINTR)
-		*done = c->olen;
+		c->opos = c->out.len;
 	else if (w > 0)
-		*done += (size_t)w;
+		c->opos += (size_t)w;
 	return 0;
 }
 
 int conn_send(struct conn *c, struct trouble *why)
 {
 	int64_t until = nio_usec() + (int64_t)c->timeout * 1000;
-	size_t done = 0;
+	int e;
 
-	while (done < c->olen) {
-		size_t n = c->olen - done, before = done;
+	while (c->opos < c->out.len) {
+		size_t n = c->out.len - c->opos, before = c->opos;
 
 		if (c->split && c->split < n)
 			n = c->split;
-		if (write_some(c, &done, n, until, why) < 0)
-			return -1;
-		if (c->split && done > before && done < c->olen) {
+		e = write_some(c, n, until, why);
+		if (e != 0)
+			return e < 0 ? -1 : 0;
+		/* as for what is read: a millisecond for an octet */
+		until += (int64_t)(c->opos - before) * 1000;
+		if (c->split && c->opos > before && c->opos < c->out.len) {
 			poll(NULL, 0, c->split_pause);
 			until += (int64_t)c->split_pause * 1000;
 		}
 	}
-	c->olen = 0;
+	c->opos = c->out.len = 0;
 	return 0;
 }
 
 static int gather(struct conn *c, const char *p, size_t n,
     struct trouble *why)
 {
-	while (n > 0) {
-		size_t room = sizeof c->obuf - c->olen;
-		size_t take = n < room ? n : room;
+	size_t len = c->out.len;
 
-		memcpy(c->obuf + c->olen, p, take);
-		c->olen += take;
-		p += take;
-		n -= take;
-		if (c->olen == sizeof c->obuf && conn_send(c, why) < 0)
-			return -1;
-	}
+	if (len + n > OUT_MAX || md_area_grow(&c->out, len + n) < 0)
+		return trouble_set(why, PT_UNKNOWN, ST_OWN,
+		    "too many commands before an answer is read",
+		    (char *)NULL);
+	memcpy(c->out.p + len, p, n);
+	c->out.len += n;
 	c->in_reply = false;
-	return 0;
+	return c->out.len - c->opos < SEND_AT ? 0 : conn_send(c, why);
 }
 
 int conn_raw(struct conn *c, const void *p, size_t n, bool cut,

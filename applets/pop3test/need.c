@@ -106,6 +106,17 @@ static int greeted_conn(struct run *r, struct conn *c, struct trouble *why)
 	    cl_greeting(c, why);
 }
 
+/* NOOP is for those who are logged in: RFC 1939 section 5. */
+static int ask_preauth(struct run *r, struct conn *c, struct trouble *why)
+{
+	struct line l;
+	int e = r->preauth ? 1 : cl_command(c, &l, why, "NOOP",
+	    (char *)NULL);
+
+	r->preauth = e > 0;
+	return e;
+}
+
 /* What CAPA says before and after the login, in one text. */
 static int ask(struct run *r, struct conn *c, struct trouble *why)
 {
@@ -119,10 +130,7 @@ static int ask(struct run *r, struct conn *c, struct trouble *why)
 	str_init(&s, r->capa, sizeof r->capa);
 	str_put(&s, more);
 	str_put(&s, c->stamp[0] ? "APOP\n" : "");
-	/* NOOP is for those who are logged in: RFC 1939 section 5 */
-	e = r->o->has_user ? 0 : cl_command(c, &l, why, "NOOP",
-	    (char *)NULL);
-	r->preauth = e > 0;
+	e = r->o->has_user ? 0 : ask_preauth(r, c, why);
 	if (e < 0 || cl_command(c, &l, why, "QUIT", (char *)NULL) < 0)
 		return -1;
 	conn_close(c);
@@ -211,9 +219,8 @@ int run_login(struct run *r, struct conn *c, struct trouble *why)
 
 	if (user)
 		return cl_login(c, user, pass ? pass : "", why);
-	if (probe(r, why) < 0)
+	if ((!c->greeted && cl_greeting(c, why) < 0) ||
+	    ask_preauth(r, c, why) < 0)
 		return -1;
-	if (!r->preauth)
-		return skip(r, "needs a user (-u)", "", 0);
-	return c->greeted ? 0 : cl_greeting(c, why);
+	return r->preauth ? 0 : skip(r, "needs a user (-u)", "", 0);
 }

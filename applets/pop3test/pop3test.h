@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base.h"
+#include "maildir.h"
 #include "md5.h"
 
 /* ---- how it ended ---- */
@@ -203,11 +204,11 @@ struct conn {
 	int drain_pause;
 	int rcvbuf;
 	int trace_fd;		/* of -x, or -1 */
-	/* input, and output that is not sent yet */
-	size_t ipos, ilen, olen;
+	/* input, and output, which is sent as far as opos */
+	size_t ipos, ilen, opos;
 	int64_t paused;		/* time we slept ourselves, for the limits */
 	char ibuf[8192];
-	char obuf[8192];
+	struct md_area out;
 	char line[LINE_KEEP];
 	/* timing */
 	unsigned sent, answered;	/* ends of the ring, counted up */
@@ -237,6 +238,10 @@ void conn_asked(struct conn *c, const char *p, size_t n);
 /* Bytes as they are; `cut`: send them in a segment of their own. */
 int conn_raw(struct conn *c, const void *p, size_t n, bool cut,
     struct trouble *why);
+/*
+ * All of it; but what a server does not take while it waits for us to read
+ * its answers stays for later.
+ */
 int conn_send(struct conn *c, struct trouble *why);
 
 /*

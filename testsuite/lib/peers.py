@@ -30,7 +30,7 @@ import sys
 
 from clients import *
 
-UNPACKED = next((path for path in (
+UNPACKED = next((os.path.abspath(path) for path in (
     os.environ.get("PEERS"),
     (os.environ.get("BUILD") or os.path.dirname(POPBOX)) + "/peers",
     os.path.dirname(os.path.dirname(POPBOX)) + "/peers") if path and

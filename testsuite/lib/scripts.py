@@ -11,7 +11,6 @@ of them, taken apart.
 import json
 import re
 import socket
-import struct
 
 from fake import *
 
@@ -209,7 +208,35 @@ def says(*parts, wait=True):
     return talk
 
 
-def segments(sock):
-    """How many segments with data have come (struct tcp_info)."""
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    return struct.unpack_from("I", info, 152)[0]
+def writes(text, *args):
+    """Runs a script; what each of its writes had, in order.
+
+    On descriptors 6 and 7, as UCSPI has them, is a socket that keeps the
+    writes apart.  The server says +OK at first and for each LF.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def place():
+        for fd in (6, 7):
+            os.dup2(theirs.fileno(), fd)
+            os.set_inheritable(fd, True)    # it may have been there before
+
+    process = subprocess.Popen(
+        [POPBOX, "pop3test", "run", write(text), *args, "-"],
+        preexec_fn=place, close_fds=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    theirs.close()
+    got = []
+    ours.settimeout(PATIENCE)
+    with ours:
+        ours.send(b"+OK\r\n")
+        while True:
+            data = ours.recv(1 << 17)
+            if not data:
+                break
+            got.append(data)
+            for _ in range(data.count(b"\n")):
+                ours.send(b"+OK\r\n")
+    process.wait(PATIENCE)
+    return got

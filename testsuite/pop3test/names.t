@@ -220,6 +220,25 @@ def localhost():
 
 
 @test
+def in_turn():
+    """a dead address leaves time for the next"""
+    etc("127.0.0.2 x\n127.0.0.3 x\n127.0.0.4 x\n")
+    full = socket.socket()
+    cleanup(full.close)
+    full.bind(("127.0.0.3", 110))
+    full.listen(0)
+    waiting = [socket.socket() for _ in range(3)]
+    for s in waiting:
+        cleanup(s.close)
+        s.setblocking(False)
+        s.connect_ex(full.getsockname())
+    run = finds("all are tried", "127.0.0.2 127.0.0.3 127.0.0.4", "x", t="2")
+    like(run.err, r"2:110: refused; 127\.0\.0\.3:110: timeout; "
+         r"127\.0\.0\.4:110: refused$", "and told", run.err)
+    ok(0.9 < run.seconds < 1.8, "in its part of the time", run.seconds)
+
+
+@test
 def answers():
     """what name servers say"""
     etc()

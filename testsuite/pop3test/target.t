@@ -245,9 +245,9 @@ def command():
     refuses("a folder", 2, "cannot run /: Permission denied", "--", "/")
     refuses("a server that cannot start", 2, "no such mailbox; go away",
             *shell("echo no such mailbox >&2; echo go away >&2; exit 1"))
-    run = refuses("a server that says much", 2, r"EOF.*says: (line \d+; )+"
-                  r"line 9999\n", *shell("i=0; while [ $i -lt 10000 ]; do "
-                  "echo line $i; i=$((i + 1)); done >&2"))
+    run = refuses("a server that says much", 2, r"EOF.*says: (line: \d+; )+"
+                  r"line: 9999\n", *shell("i=0; while [ $i -lt 10000 ]; do "
+                  "echo line: $i; i=$((i + 1)); done >&2"))
     refuses("control bytes", 2, r"says: a\\x1bb\\xff",
             *shell("printf 'a\\033b\\377' >&2"))
     answers("a mass of errors is not waited for",
@@ -371,10 +371,18 @@ def ucspi():
     for kind in ("socket", "pipes"):
         answers("-: " + kind, "-", wrap=[sys.executable, "-c", UCSPI, kind])
     refuses("-: not open", 3, "descriptors 6 and 7 are not open", "-")
-    run = pop3test("run", script("S: +OK", "close", "open", "S: +OK"), "-",
-                   wrap=[sys.executable, "-c", UCSPI, "socket"])
-    like(run.out, "descriptors 6 and 7 serve one connection",
-         "-: only once", run.err)
+    refuses("-: only 6", 3, "descriptors 6 and 7 are not open", "-",
+            wrap=["sh", "-c", 'exec "$@" 6</dev/null', "sh"])
+    for what, steps in (("once", ("S: +OK", "close", "open", "S: +OK")),
+                        ("one at a time", ("S1: +OK", "S2: +OK"))):
+        run = pop3test("run", script(*steps), "-",
+                       wrap=[sys.executable, "-c", UCSPI, "socket"])
+        like(run.out, "descriptors 6 and 7 serve one connection",
+             "-: only " + what, run.err)
+    run = pop3test("run", script("S: +OK", "S: +OK 2", "S: +OK", "half",
+                                 "eof"), "-",
+                   wrap=[sys.executable, "-c", UCSPI, "pipes"])
+    is_(run.status, 0, "-: half closes a pipe", run.out + run.err)
     if not os.path.exists("/usr/bin/tcpclient"):
         raise Skip("no tcpclient (ucspi-tcp)")
     server = Fake(talk)

@@ -226,8 +226,13 @@ with open(os.environ["TMPDIR"] + "/../seen", "w") as file:
                 if os.path.exists("/proc/self/fd/" + fd)
                 and os.readlink("/proc/self/fd/" + fd)[:7] in (
                     "socket:", "/memfd:")]
+    raw = socket.socket(fileno=os.dup(6))
+    state = (raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+             any(raw.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16)),
+             os.get_blocking(6))
+    raw.close()
     file.write(repr((word, os.environ["TLS_HOST"], os.environ["TLS_VERIFY"],
-                     same, sorted(open_fds))))
+                     same, sorted(open_fds), state)))
 try:
     server = context.wrap_socket(socket.socket(fileno=6),
                                  server_hostname=os.environ["TLS_HOST"])
@@ -266,13 +271,14 @@ def ucspi():
     works("by address", "-S", "-C", DIR + "/connector %h -n=%n -a=%a %%",
           server.target, env=TRUST)
     fds = ["0", "1", "2", "6", "7"]
+    usual = (1, False, True)    # no delay, no timeout, but blocking
     is_(seen(), (["127.0.0.1", "-a=127.0.0.1", "%"], "127.0.0.1", "0", True,
-                 fds), "its words, environment and descriptors")
+                 fds, usual), "its words, environment and descriptors")
     works("by name, verified", "--verify", "-C", DIR +
           "/connector\t-n %n  -a=%a%a %hx", "pop3s://localhost:%d" % port,
           env=TRUST)
     is_(seen(), (["-n", "localhost", "localhostx"], "localhost", "1", True,
-                 fds), "its words, environment and descriptors")
+                 fds, usual), "its words, environment and descriptors")
     fails("verified, another certificate", 2, "CERTIFICATE_VERIFY_FAILED",
           "--verify", "-C", DIR + "/connector",
           "pop3s://localhost:%d" % port, env=TRUST_OTHER)

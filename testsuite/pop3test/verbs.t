@@ -143,11 +143,17 @@ def check_in_time():
         time.sleep(0.6)
         return b"-ERR no CAPA\r\n" if not args else b"+OK\r\n"
 
-    slow = ordinary(CAPA=late_answers, USER=late_answers,
-                    PASS=late_answers, STAT=late_answers)
+    def no_answer(link, args):
+        link.hear()
+        return b""
+
+    slow = ordinary(USER=late_answers, STAT=no_answer)
     for what, talk in (
             ("endless CAPA, slowly", ordinary(CAPA=many_lines)),
-            ("each answer late", slow),
+            ("one answer late, one missing", slow),
+            ("each answer late", ordinary(
+                CAPA=late_answers, USER=late_answers, PASS=late_answers,
+                STAT=late_answers)),
             ("no greeting", lambda link: link.hear())):
         run = pop3test("check", "-u", "al:pw", "-t", "1", Fake(talk).target)
         is_(run.status, 2, "check -t 1, %s: status" % what, run)
