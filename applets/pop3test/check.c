@@ -64,7 +64,10 @@ static void put_seconds(struct str *s, int64_t usec, int digits)
 	}
 }
 
-/* A limit the way it was given, or nothing. */
+/*
+ * A limit the way it was given, or nothing.  The format of all this is the
+ * plugins': 'label'=value[UOM];[warn];[crit];[min];[max]
+ */
 static void put_limit(struct str *s, int64_t usec)
 {
 	str_char(s, ';');

@@ -65,6 +65,7 @@ static int command(struct conn *c, struct line *reply, struct trouble *why,
 	if (join(&s, why, word, ap) < 0)
 		return -1;
 	r = cl_ask(c, reply, why, s.p, s.len);
+	/* Only AUTH has continuations: RFC 5034 section 4. */
 	return r < 2 ? r : trouble_set(why, PT_WARNING, ST_REPLY, word,
 	    ": neither +OK nor -ERR: ", reply->p, (char *)NULL);
 }

@@ -155,16 +155,20 @@ int conn_tls(struct conn *c, bool verify, struct trouble *why)
 	return wire_tls(&c->wire, c->target, c->o->connector, verify, why);
 }
 
-void conn_close(struct conn *c)
+static void end(struct conn *c, const char *word)
 {
-	if (!c->open)
-		return;
 	report_last(c);
-	trace_note(c, "close", c->tag);
+	trace_note(c, word, c->tag);
 	wire_close(&c->wire);
 	trace_shut(c);
 	md_area_free(&c->out);
 	c->open = false;
+}
+
+void conn_close(struct conn *c)
+{
+	if (c->open)
+		end(c, "close");
 }
 
 void conn_reset(struct conn *c)
@@ -172,7 +176,7 @@ void conn_reset(struct conn *c)
 	if (!c->open)
 		return;
 	wire_reset(&c->wire);
-	conn_close(c);
+	end(c, "reset");
 }
 
 int conn_half(struct conn *c, struct trouble *why)
@@ -310,19 +314,18 @@ int conn_raw(struct conn *c, const void *p, size_t n, bool cut,
 	return 0;
 }
 
-void conn_asked(struct conn *c, const char *p, size_t n)
+void conn_asked(struct conn *c, char kind, const char *p, size_t n,
+    const char *instead)
 {
-	if (!c->auth)
+	if (kind == ':' && !c->auth)
 		expect_answer(c, verb_of(p, n));
-	trace_line(c, 'C', ':', p, n);
-	if (str_after(p, "AUTH ") && n > 5)
-		c->auth = p[5];
+	trace_sent(c, kind, p, n, instead);
 }
 
 int conn_command(struct conn *c, const char *p, size_t n,
     struct trouble *why)
 {
-	conn_asked(c, p, n);
+	conn_asked(c, ':', p, n, NULL);
 	if (gather(c, p, n, why) < 0)
 		return -1;
 	return gather(c, "\r\n", 2, why);

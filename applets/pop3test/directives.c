@@ -7,7 +7,8 @@
 
 /*
  * Arguments: t text, e text with variables, w words, n a name, d a
- * duration, u a number, g a tag; in capitals: may be left out.
+ * duration, u a number, g a tag; in capitals: may be left out,
+ * D behind 0 only.
  */
 static const struct directive {
 	char name[8];
@@ -15,7 +16,7 @@ static const struct directive {
 	unsigned char op;
 } directives[] = {
 	{ "barrier", "nu", OP_BARRIER }, { "check", "e", OP_CHECK },
-	{ "close", "G", OP_CLOSE }, { "drain", "udG", OP_DRAIN },
+	{ "close", "G", OP_CLOSE }, { "drain", "uDG", OP_DRAIN },
 	{ "end", "", OP_END }, { "eof", "G", OP_EOF },
 	{ "exec", "e", OP_EXEC }, { "for", "n", OP_FOR },
 	{ "half", "G", OP_HALF }, { "include", "t", OP_INCLUDE },
@@ -73,7 +74,7 @@ static bool is_text(char kind)
 static int check_args(struct reader *r, const char *line,
     const struct directive *d, const char *p)
 {
-	const char *word, *what = strpbrk(d->args, "twW") ? NULL :
+	const char *word = "", *what = strpbrk(d->args, "twW") ? NULL :
 	    text_check(p);
 
 	if (what)
@@ -89,8 +90,12 @@ static int check_args(struct reader *r, const char *line,
 				return reader_wrong(r, line, p, "text missing");
 			return 0;
 		}
+		if (*a == 'D' && *word == '0') {
+			p = text_skip_duration(p);
+			continue;
+		}
 		n = text_word(&p, &word);
-		if (n == 0 && kind != *a)
+		if (n == 0 && kind != *a && *a != 'D')
 			continue;
 		if (n == 0)
 			return reader_wrong(r, line, word, "argument missing");

@@ -60,6 +60,7 @@ struct fill {
 	void *ctx;
 };
 
+/* Not for secrets: the same seed has to give the same messages. */
 static uint32_t next_random(struct fill *f)
 {
 	f->random ^= f->random << 13;
@@ -168,7 +169,7 @@ static uint64_t measure(struct fill f, struct md5 *md5)
 
 /* ---- messages ---------------------------------------------------------- */
 
-struct header {
+struct header {			/* what it is made from, both times */
 	uint32_t seed, number;
 	enum fill_form form;
 	bool small;		/* without what makes it look like mail */
@@ -212,7 +213,11 @@ static uint64_t header_octets(const struct header *h)
 	return m.octets;
 }
 
-/* Shares the octets out between header and body. */
+/*
+ * Shares the octets out between header and body.  What looks like mail is
+ * left out where there is no room for it; a blank is put in for an octet
+ * that would be no line.
+ */
 static void plan(struct fill *f, struct header *h, uint64_t size)
 {
 	uint64_t fixed = measure(*f, NULL);

@@ -18,7 +18,10 @@ static uint64_t octets;		/* of the message at hand, so far */
 static bool cr;			/* came last, and is held back */
 static struct out out;		/* the message, not yet written */
 
-/* Most octets to take for a message of that size: servers count wrong. */
+/*
+ * Most octets to take for a message of that size: servers count wrong, but
+ * not by that much, and one that never ends must not fill the disk.
+ */
 static uint64_t limit(uint64_t size)
 {
 	return 65536 + 2 * (size < SIZE_LIMIT ? size : SIZE_LIMIT);
@@ -108,6 +111,7 @@ static int own_trouble(int e)
 	    "cannot deliver");
 }
 
+/* Under its name only when it is whole; else it is nowhere. */
 static int deliver(uint64_t size)
 {
 	struct md_delivery d;
@@ -222,6 +226,7 @@ static int list(void)
 	    list_limit(sizes.messages), &session.why);
 }
 
+/* LIST once, not for each: on a slow line every question costs time. */
 static int get_all(void)
 {
 	int e = list();

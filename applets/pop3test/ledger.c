@@ -113,7 +113,7 @@ static int take_size(void *ctx, const char *p, size_t n, struct trouble *why)
 	if (!scan_u64(rest, &size))
 		return trouble_set(why, PT_WARNING, ST_REPLY,
 		    "LIST without a size: ", rest, (char *)NULL);
-	if (v->listed < MESSAGES)
+	if (v->listed <= MESSAGES)
 		v->size[v->listed] = size;
 	v->sum += size;
 	return 0;
@@ -247,7 +247,7 @@ static int read_and_mark(struct visit *v, struct trouble *why)
 	uint32_t of = v->count > 64 ? (uint32_t)v->count / 16 : 4;
 	int r;
 
-	for (unsigned i = 1; i < MESSAGES; i++) {
+	for (unsigned i = 1; i <= MESSAGES; i++) {
 		if (!v->message[i])
 			continue;
 		if (choose(v, of) == 0 && read_one(v, i, why) < 0)

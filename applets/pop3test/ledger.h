@@ -9,7 +9,7 @@
 #include "load.h"
 
 enum {
-	MESSAGES = 4096,	/* of a user, less one, that are followed */
+	MESSAGES = 4096,	/* of a user, that are followed */
 	UID_SIZE = 71,		/* RFC 1939 section 7: 70 octets; and a NUL */
 	SUM_SIZE = 16		/* of the 32 digits of an MD5, enough of them */
 };
@@ -23,8 +23,9 @@ enum state {
 
 struct message {
 	uint64_t octets;	/* as LIST has it */
-	struct message *next;	/* in the maildrop's order */
 	uint32_t seen, left;	/* when, by the maildrop's clock */
+	uint32_t listing;	/* v->began of who listed it last, */
+	uint32_t place;		/* as this number */
 	uint8_t state;
 	bool spared;		/* was marked, and then there was no QUIT */
 	char sum[SUM_SIZE];	/* of what RETR gave; NUL first: nothing yet */
@@ -38,7 +39,7 @@ struct maildrop {		/* shared; at one address for all workers */
 	uint32_t lock;		/* of what follows */
 	uint32_t unfollowed;
 	uint32_t clock;		/* counts events */
-	uint32_t n;		/* messages; m[0] is none: the chain's head */
+	uint32_t n;		/* messages */
 	struct message m[MESSAGES];
 };
 
@@ -48,17 +49,17 @@ struct visit {
 	struct maildrop *d;
 	const char *user;
 	struct conn *c;
-	struct message *at;	/* how far along the chain we are */
 	uint32_t began;		/* by the clock, before the login */
 	uint32_t entered;	/* as d->entered was then */
 	uint64_t count, octets;	/* as STAT said */
 	uint64_t listed, sum;	/* by LIST, so far */
 	uint64_t named;		/* by UIDL, so far */
-	bool disordered;	/* that has been said */
+	uint32_t at;		/* which message was named last, */
+	uint32_t listing, place;	/* and its own, before */
 	/* by number, from 1: which it is (null: not followed), how large */
-	struct message *message[MESSAGES];
-	uint64_t size[MESSAGES];
-	bool marked[MESSAGES];
+	struct message *message[MESSAGES + 1];
+	uint64_t size[MESSAGES + 1];
+	bool marked[MESSAGES + 1];
 	bool seen[MESSAGES];	/* by message */
 };
 

@@ -113,6 +113,7 @@ static int by_plain(struct login *a)
 	return r != 2 ? r : ask(a, s.p + sizeof auth - 1);
 }
 
+/* No RFC has it; the name first and then the password, in base 64. */
 static int by_login(struct login *a)
 {
 	const char *const part[] = { a->user, a->pass };
@@ -159,6 +160,7 @@ static const struct {
 	[MECH_CRAM] = { "CRAM-MD5", by_cram }
 };
 
+/* 1, 0 and the refusal in why, or -1. */
 static int try(struct login *a, enum mechanism m)
 {
 	int r = mechanisms[m].go(a);

@@ -13,9 +13,10 @@
  *    right; after a session that began later and does not see the message,
  *    it is gone for good.
  *
- * All messages ever seen are in one chain.  A listing has to go along it;
- * what is new is put in behind its predecessor.  So two messages that have
- * once been seen together keep their order.
+ * Each message remembers who listed it last, and as which number.  Two that
+ * stand in a row and were last listed by the same session must have had the
+ * same order there.  More cannot be asked: listings of sessions that are in
+ * at the same time reach us in any order.
  */
 #include <string.h>
 
@@ -91,25 +92,28 @@ void drop_begin(struct visit *v)
 	v->began = ++v->d->clock;
 	shared_unlock(&v->d->lock);
 	v->entered = shared_get(&v->d->entered);
-	v->at = v->d->m;
 }
 
-/* The message of this name behind another one, or null. */
-static struct message *find(struct message *m, const char *uid)
+/* Looks behind the one before it first: there it is, as a rule. */
+static struct message *find(struct maildrop *d, uint32_t *at,
+    const char *uid)
 {
-	do
-		m = m->next;
-	while (m && strcmp(m->uid, uid) != 0);
-	return m;
+	for (uint32_t i = 0; i < d->n; i++) {
+		if (++*at >= d->n)
+			*at = 0;
+		if (strcmp(d->m[*at].uid, uid) == 0)
+			return &d->m[*at];
+	}
+	return NULL;
 }
 
-static struct message *insert(struct maildrop *d, struct message *behind,
-    const char *uid, uint64_t size)
+static struct message *add(struct maildrop *d, const char *uid,
+    uint64_t size)
 {
-	struct message *m = &d->m[d->n + 1];
+	struct message *m = &d->m[d->n];
 	size_t n = strlen(uid) + 1;
 
-	if (m == d->m + MESSAGES || n > UID_SIZE) {
+	if (d->n == MESSAGES || n > UID_SIZE) {
 		d->unfollowed++;
 		return NULL;
 	}
@@ -117,8 +121,7 @@ static struct message *insert(struct maildrop *d, struct message *behind,
 	memcpy(m->uid, uid, n);
 	m->octets = size;
 	m->seen = ++d->clock;
-	m->next = behind->next;
-	return behind->next = m;
+	return m;
 }
 
 /* Under the lock; what is wrong, or null.  It is said once. */
@@ -148,43 +151,40 @@ static const char *judge_absent(const struct visit *v, struct message *m)
 	    "that began at #";
 }
 
-static void check_place(struct visit *v, struct message *m, uint64_t number,
-    bool ahead)
+static void check_size(struct visit *v, struct message *m, uint64_t number)
 {
-	if (number < MESSAGES) {
-		uint64_t size = v->size[number], before = m->octets;
+	uint64_t size = v->size[number], before = m->octets;
 
-		v->message[number] = m;
-		m->octets = size;
-		if (size != before)
-			violation(v, m->uid, "bytes: LIST says # octets, "
-			    "but said #", size, before);
+	v->message[number] = m;
+	m->octets = size;
+	if (size != before)
+		violation(v, m->uid, "bytes: LIST says # octets, but said #",
+		    size, before);
+}
+
+static void check_order(struct visit *v, struct message *m, uint32_t number)
+{
+	if (m->listing && m->listing == v->listing && m->place < v->place)
+		violation(v, m->uid, "order: number # was # before, and not "
+		    "behind its predecessor", number, m->place);
+	if (m->listing) {
+		v->listing = m->listing;
+		v->place = m->place;
 	}
-	if (ahead) {
-		v->at = m;
-	} else if (!v->disordered) {
-		violation(v, m->uid, "order: number # has been before "
-		    "number #", number, number - 1);
-		v->disordered = true;
-	}
+	m->listing = v->began;
+	m->place = number;
 }
 
 void drop_name(struct visit *v, uint64_t number, const char *uid)
 {
 	struct maildrop *d = v->d;
 	const char *wrong = NULL;
-	bool ahead = true;
 	struct message *m;
 
 	shared_lock(&d->lock);
-	m = find(v->at, uid);
-	if (!m) {
-		m = find(d->m, uid);
-		ahead = m == NULL;
-	}
+	m = find(d, &v->at, uid);
 	if (!m)
-		m = insert(d, v->at, uid, number < MESSAGES ?
-		    v->size[number] : 0);
+		m = add(d, uid, number <= MESSAGES ? v->size[number] : 0);
 	if (m)
 		wrong = judge_listed(v, m);
 	shared_unlock(&d->lock);
@@ -192,19 +192,22 @@ void drop_name(struct visit *v, uint64_t number, const char *uid)
 		return;
 	if (wrong)
 		violation(v, uid, wrong, m->left, v->began);
-	if (v->seen[m - d->m])
+	if (v->seen[m - d->m]) {
 		violation(v, uid, "twice: number # is among the # before it",
 		    number, number - 1);
-	else
-		check_place(v, m, number, ahead);
+		return;
+	}
 	v->seen[m - d->m] = true;
+	check_order(v, m, (uint32_t)number);
+	if (number <= MESSAGES)
+		check_size(v, m, number);
 }
 
 void drop_named(struct visit *v)
 {
 	struct maildrop *d = v->d;
 
-	for (uint32_t i = 1; i <= shared_get(&d->n); i++) {
+	for (uint32_t i = 0; i < shared_get(&d->n); i++) {
 		const char *wrong;
 
 		if (v->seen[i])
@@ -260,7 +263,7 @@ void drop_move(struct visit *v, unsigned from, enum state to)
 {
 	shared_lock(&v->d->lock);
 	++v->d->clock;
-	for (unsigned i = 1; i < MESSAGES; i++) {
+	for (unsigned i = 1; i <= MESSAGES; i++) {
 		struct message *m = v->message[i];
 
 		if (!v->marked[i] || !(from >> m->state & 1))

@@ -233,8 +233,12 @@ int conn_half(struct conn *c, struct trouble *why);
  */
 int conn_command(struct conn *c, const char *p, size_t n,
     struct trouble *why);
-/* Notes a command that conn_raw has sent or will send. */
-void conn_asked(struct conn *c, const char *p, size_t n);
+/*
+ * Notes a command that conn_raw has sent or will send, or other octets
+ * when `kind` is not ':'; `instead` is for trace_sent.
+ */
+void conn_asked(struct conn *c, char kind, const char *p, size_t n,
+    const char *instead);
 /* Bytes as they are; `cut`: send them in a segment of their own. */
 int conn_raw(struct conn *c, const void *p, size_t n, bool cut,
     struct trouble *why);
@@ -308,11 +312,16 @@ void trace_init(struct trace *t, const struct options *o);
 void trace_open(struct conn *c);
 void trace_shut(struct conn *c);
 /*
- * One line that was sent or read: `mark` is 'C' or 'S', `kind` what stands
- * behind the tag; '~' is a line too long to be shown.
+ * One line that was read: `kind` is what stands behind the tag, '~' for a
+ * line too long to be shown.
  */
-void trace_line(struct conn *c, char mark, char kind, const char *p,
-    size_t n);
+void trace_line(struct conn *c, char kind, const char *p, size_t n);
+/*
+ * What was sent; `instead`: how a script puts it, where that has variables
+ * that must stay secret, or null.  Notes an AUTH in c->auth.
+ */
+void trace_sent(struct conn *c, char kind, const char *p, size_t n,
+    const char *instead);
 /* A directive that was done: a word and what follows it, or "". */
 void trace_note(struct conn *c, const char *word, const char *rest);
 

@@ -196,7 +196,7 @@ int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
 	l->len = keep;
 	classify(l);
 	c->in_reply = true;
-	trace_line(c, 'S', l->status ? ':' : l->cut ? '~' : '=', l->p, keep);
+	trace_line(c, l->status ? ':' : l->cut ? '~' : '=', l->p, keep);
 	note_challenge(c, l);
 	if (l->status || !c->greeted)
 		take_status(c, l);
@@ -256,7 +256,7 @@ static int pass(struct conn *c, struct passage *b, const char *p, size_t n,
 	char before = n > 1 ? p[n - 2] : b->last;
 
 	if (!b->begun)
-		trace_line(c, 'S', ends ? '=' : '~', p, n - (size_t)ends -
+		trace_line(c, ends ? '=' : '~', p, n - (size_t)ends -
 		    (ends && before == '\r'));
 	if (ends && before != '\r')
 		return trouble_set(why, PT_WARNING, ST_REPLY,

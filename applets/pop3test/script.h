@@ -59,6 +59,8 @@ const char *text_check(const char *p);
 bool is_name(const char *p, size_t n);
 /* "200ms", "2s", "1m", "1.5" (seconds) to milliseconds; -1: none of them. */
 int text_duration(const char *p, size_t n, uint32_t *ms);
+/* Behind a duration with its unit, or p: "split 0 1ms TAG", "split 0 TAG". */
+const char *text_skip_duration(const char *p);
 /* Behind the blanks at p. */
 const char *text_blanks(const char *p);
 /* The next word of *p, which moves behind it; its length, 0 at the end. */

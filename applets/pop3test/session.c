@@ -95,7 +95,7 @@ int session_fail(void)
 	return say_trouble(&session.why);
 }
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers: RFC 1939 sections 5 and 7 -------------------------------- */
 
 int reply_numbers(const struct line *l, uint64_t *a, uint64_t *b,
     struct trouble *why)

@@ -61,22 +61,37 @@ static int send_pieces(struct conn *c, const struct sending *out,
 	return conn_raw(c, out->text + from, out->s.len - from, false, why);
 }
 
+/* Has the text variables that a transcript may not show? */
+static bool has_secret(const char *p)
+{
+	static const char secrets[] = "pass pass64 plain digest cram ";
+	struct token t;
+
+	do {
+		p = text_token(p, &t);
+		for (const char *s = secrets; t.kind == T_NAME && *s;
+		    s += str_span(s, ' ') + 1)
+			if (str_span(s, ' ') == t.len &&
+			    memcmp(s, t.name, t.len) == 0)
+				return true;
+	} while (t.kind != T_END);
+	return false;
+}
+
 int step_send(struct run *r, const struct sline *l, struct trouble *why)
 {
 	static struct sending out;
+	const char *arg = script_at(r->s, l->arg);
 	struct conn *c = run_conn(r, l->tag, why);
-	struct slot *slot = run_slot(r, l->tag);
+	bool crlf = l->op == OP_SEND;
 
-	if (!c || expand_cuts(r, c, script_at(r->s, l->arg), &out, why) < 0)
+	if (!c || expand_cuts(r, c, arg, &out, why) < 0)
 		return -1;
-	slot->rejects = false;
-	if (l->op == OP_SEND) {
-		conn_asked(c, out.s.p, out.s.len);
-		return send_pieces(c, &out, why) < 0 ? -1 :
-		    conn_raw(c, "\r\n", 2, false, why);
-	}
-	trace_line(c, 'C', '>', out.s.p, out.s.len);
-	return send_pieces(c, &out, why);
+	run_slot(r, l->tag)->rejects = false;
+	conn_asked(c, crlf ? ':' : '>', out.s.p, out.s.len,
+	    has_secret(arg) ? arg : NULL);
+	return send_pieces(c, &out, why) < 0 ? -1 :
+	    conn_raw(c, "\r\n", crlf ? 2 : 0, false, why);
 }
 
 /* ---- arguments --------------------------------------------------------- */
@@ -179,6 +194,8 @@ int run_bounds(struct run *r, const struct sline *l, uint64_t *from,
 
 static int do_open(struct run *r, const char *arg, struct trouble *why)
 {
+	const struct target *t = &r->o->target;
+	const char *all = arg;
 	char text[TEXT_MAX];
 	struct slot *slot;
 
@@ -188,10 +205,16 @@ static int do_open(struct run *r, const char *arg, struct trouble *why)
 	if (!slot)
 		return -1;
 	conn_close(&slot->c);
-	if (!*text)
-		return run_open(r, &slot->c, &r->o->target, why);
-	return target_parse(&slot->opened, text, why) < 0 ? -1 :
-	    run_open(r, &slot->c, &slot->opened, why);
+	if (*text) {
+		slot->opened = (struct target){ .family = t->family };
+		t = &slot->opened;
+		if (target_parse(&slot->opened, text, why) < 0)
+			return -1;
+	}
+	if (run_open(r, &slot->c, t, why) < 0)
+		return -1;
+	trace_note(&slot->c, "open", all);
+	return 0;
 }
 
 static int do_exec(struct run *r, const char *arg, struct trouble *why)
@@ -201,7 +224,10 @@ static int do_exec(struct run *r, const char *arg, struct trouble *why)
 	if (!slot)
 		return -1;
 	conn_close(&slot->c);
-	return run_exec(r, &slot->c, arg, why);
+	if (run_exec(r, &slot->c, arg, why) < 0)
+		return -1;
+	trace_note(&slot->c, "exec", arg);
+	return 0;
 }
 
 static int do_tls(struct run *r, const char *arg, struct trouble *why)
@@ -227,6 +253,8 @@ static int do_split(struct run *r, const struct sline *l,
 	if (number_arg(r, &p, &n, why) < 0 ||
 	    (n > 0 && duration_arg(r, &p, &pause, why) < 0))
 		return -1;
+	if (n == 0)
+		p = text_skip_duration(p);
 	slot = slot_arg(r, p, why);
 	if (!slot)
 		return -1;

@@ -180,3 +180,13 @@ size_t text_word(const char **p, const char **word)
 	*p = at + n;
 	return n;
 }
+
+const char *text_skip_duration(const char *p)
+{
+	const char *end = p, *word;
+	size_t n = text_word(&end, &word);
+	uint32_t ms;
+
+	return n > 0 && word[n - 1] > '9' && text_duration(word, n, &ms) == 0 ?
+	    end : p;
+}

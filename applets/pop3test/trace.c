@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "netio.h"
-#include "pop3.h"
 #include "pop3test.h"
 
 void trace_init(struct trace *t, const struct options *o)
@@ -50,13 +49,164 @@ void trace_shut(struct conn *c)
 	c->trace_fd = -1;
 }
 
-/* ---- secrets ----------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------- */
 
-static bool is_verb(const char *p, const char *verb)
+enum { PIECE = 256, COLUMNS = 4000 };	/* of a script: less than TEXT_MAX */
+
+/* Where a line is shown: in files, and among the last lines for a report. */
+struct shown {
+	struct conn *c;
+	char mark;
+	int fd[2];
+	size_t col;
+	bool mute;
+	struct str buf, last;
+	char text[PIECE], none[1];
+};
+
+static void flush(struct shown *s)
 {
-	while (*verb && ascii_lower(*p) == ascii_lower(*verb))
-		p++, verb++;
-	return *verb == '\0' && *p == ' ';
+	for (int i = 0; i < 2; i++)
+		if (s->fd[i] >= 0)
+			(void)fd_write(s->fd[i], s->buf.p, s->buf.len);
+	str_init(&s->buf, s->text, sizeof s->text);
+}
+
+static void put(struct shown *s, const char *z)
+{
+	size_t n = strlen(z);
+
+	if (s->mute)
+		return;
+	if (s->buf.len + n >= s->buf.cap)
+		flush(s);
+	str_mem(&s->buf, z, n);
+	str_mem(&s->last, z, n);
+	s->col += n;
+}
+
+static void put_char(struct shown *s, char c)
+{
+	const char z[2] = { c, '\0' };
+
+	put(s, z);
+}
+
+static void put_head(struct shown *s, char kind)
+{
+	s->col = 0;
+	put_char(s, s->mark);
+	put(s, s->c->tag);
+	put_char(s, kind);
+	put_char(s, ' ');
+}
+
+static void begin(struct shown *s, struct conn *c, char mark, char kind)
+{
+	struct trace *t = c->trace;
+	char number[24];
+	struct str n;
+
+	*s = (struct shown){ .c = c, .mark = mark,
+	    .fd = { t ? t->fd : -1, c->trace_fd } };
+	str_init(&s->buf, s->text, sizeof s->text);
+	str_init(&s->last, s->none, sizeof s->none);
+	if (t && t->verbose > 1) {
+		str_init(&n, number, sizeof number);
+		str_u64(&n, (uint64_t)(nio_usec() - t->began));
+		put(s, "# ");
+		put(s, number);
+		put(s, " us\n");
+	}
+	if (t)
+		str_init(&s->last, t->last[t->n++ % TRACE_LINES],
+		    TRACE_WIDTH);
+	put_head(s, kind);
+}
+
+static void finish(struct shown *s)
+{
+	s->mute = false;
+	str_init(&s->last, s->none, sizeof s->none);
+	put(s, "\n");
+	flush(s);
+}
+
+static bool is_plain(unsigned char b)
+{
+	return b >= 0x20 && b < 0x7F;
+}
+
+/*
+ * The bytes as the language escapes them; a blank at either end, which
+ * would not be seen, too.  What is sent may go on on another line.
+ */
+static void put_text(struct shown *s, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char b = (unsigned char)p[i];
+		char hex[3];
+		struct str h;
+
+		if (s->mark == 'C' && s->col > COLUMNS) {
+			put(s, "\n");
+			put_head(s, '>');
+		}
+		if (!is_plain(b) || (b == ' ' && (i == 0 || i == n - 1))) {
+			str_init(&h, hex, sizeof hex);
+			str_hex(&h, &b, 1);
+			put(s, "\\x");
+			put(s, hex);
+			continue;
+		}
+		if (b == '\\' || b == '$')
+			put(s, "\\");
+		put_char(s, (char)b);
+	}
+}
+
+/* Is it longer than a line of a script, when it is escaped? */
+static bool is_long(const char *p, size_t n)
+{
+	size_t length = n;
+
+	for (size_t i = 0; i < n; i++)
+		length += is_plain((unsigned char)p[i]) ?
+		    p[i] == '\\' || p[i] == '$' : 3;
+	return length > COLUMNS;
+}
+
+void trace_line(struct conn *c, char kind, const char *p, size_t n)
+{
+	struct shown s;
+
+	if (is_long(p, n))
+		kind = '~';
+	begin(&s, c, 'S', kind);
+	if (kind == '~') {	/* the beginning of it is for reports */
+		put(&s, ".*");
+		s.last.len = 0;
+		finish(&s);
+		s.fd[0] = s.fd[1] = -1;
+		if (!c->trace)
+			return;
+		str_init(&s.last, c->trace->last[(c->trace->n - 1) %
+		    TRACE_LINES], TRACE_WIDTH);
+		put_head(&s, '=');
+		n = n < TRACE_WIDTH ? n : TRACE_WIDTH;
+	}
+	put_text(&s, p, n);
+	finish(&s);
+}
+
+/* ---- what is sent ------------------------------------------------------ */
+
+static bool is_verb(const char *p, size_t n, const char *verb)
+{
+	for (; *verb; p++, verb++, n--)
+		if (n == 0 || ascii_lower(*p) != *verb)
+			return false;
+	return n > 0 && *p == ' ';
 }
 
 /* What stands for an answer within AUTH, by the mechanism's letter. */
@@ -72,117 +222,64 @@ static const char *auth_answer(const struct conn *c)
 	}
 }
 
-/* The sent line without what must stay secret, or the line itself. */
-static const char *masked(const struct conn *c, const char *p, size_t *n,
-    char *buf, size_t cap)
+/* A command without what must stay secret. */
+static void put_command(struct shown *s, const char *p, size_t n)
 {
-	struct str s;
+	struct conn *c = s->c;
+	const char *by = NULL;
+	size_t keep = 4;
 
-	str_init(&s, buf, cap);
 	if (c->auth) {
-		str_put(&s, auth_answer(c));
-	} else if (is_verb(p, "PASS")) {
-		str_put(&s, "PASS $pass");
-	} else if (is_verb(p, "AUTH PLAIN")) {
-		str_put(&s, "AUTH PLAIN $plain");
-	} else if (is_verb(p, "APOP")) {
-		str_mem(&s, p, 5 + str_span(p + 5, ' '));
-		str_put(&s, " $digest");
-	} else {
-		return p;
+		keep = 0;
+		by = n == 1 && *p == '*' ? NULL : auth_answer(c);
+	} else if (is_verb(p, n, "pass")) {
+		by = "$pass";
+	} else if (is_verb(p, n, "apop") || is_verb(p, n, "auth")) {
+		for (keep = 5; keep < n && p[keep] != ' '; )
+			keep++;
+		if ((p[1] | 0x20) == 'p')
+			by = "$digest";
+		else if (n > 5)
+			c->auth = p[5];
+		if (c->auth)
+			by = auth_answer(c);
+		by = keep < n ? by : NULL;
 	}
-	*n = s.len;
-	return s.p;
-}
-
-/* ---- lines ------------------------------------------------------------- */
-
-enum { PIECE = 256 };
-
-static void emit(const int *fd, struct str *s)
-{
-	for (int i = 0; i < 2; i++)
-		if (fd[i] >= 0)
-			(void)fd_write(fd[i], s->p, s->len);
-	str_init(s, s->p, s->cap);
-}
-
-/*
- * The bytes as the language escapes them; a blank at either end, which
- * would not be seen, too.
- */
-static void put_text(const int *fd, struct str *s, const char *p, size_t n,
-    bool plain)
-{
-	for (size_t i = 0; i < n; i++) {
-		unsigned char b = (unsigned char)p[i];
-		bool edge = b == ' ' && (i == 0 || i == n - 1);
-
-		if (b < 0x20 || b >= 0x7F || edge) {
-			str_put(s, "\\x");
-			str_hex(s, &b, 1);
-		} else {
-			if (!plain && (b == '\\' || b == '$'))
-				str_char(s, '\\');
-			str_char(s, (char)b);
-		}
-		if (s->len > PIECE - 8)
-			emit(fd, s);
+	if (!by || (c->trace && c->trace->verbose > 1)) {
+		put_text(s, p, n);
+		return;
 	}
+	put_text(s, p, keep);
+	put(s, keep ? " " : "");
+	put(s, by);
 }
 
-/* The beginning of it for the report of a failure. */
-static void remember(struct trace *t, const struct conn *c, char mark,
-    char kind, const char *p, size_t n)
+void trace_sent(struct conn *c, char kind, const char *p, size_t n,
+    const char *instead)
 {
-	char *at = t->last[t->n++ % TRACE_LINES];
-	struct str s;
+	bool cut = kind == ':' && n > COLUMNS / 4;
+	struct shown s;
 
-	str_init(&s, at, TRACE_WIDTH);
-	str_char(&s, mark);
-	str_put(&s, c->tag);
-	str_char(&s, kind == '~' ? '=' : kind);
-	str_char(&s, ' ');
-	str_safe(&s, p, n, TRACE_WIDTH);
-}
-
-static void show(const struct conn *c, const int *fd, char mark, char kind,
-    const char *p, size_t n, bool plain)
-{
-	char buf[PIECE];
-	struct str s;
-
-	str_init(&s, buf, sizeof buf);
-	if (c->trace && c->trace->verbose > 1) {
-		str_put(&s, "# ");
-		str_u64(&s, (uint64_t)(nio_usec() - c->trace->began));
-		str_put(&s, " us\n");
+	begin(&s, c, 'C', cut ? '>' : kind);
+	if (instead && !(c->trace && c->trace->verbose > 1)) {
+		for (; *instead; instead++)
+			put_char(&s, *instead);
+		s.mute = true;
 	}
-	str_char(&s, mark);
-	str_put(&s, c->tag);
-	str_char(&s, kind);
-	str_char(&s, ' ');
-	if (kind == '~')
-		str_put(&s, ".*");
-	else
-		put_text(fd, &s, p, n, plain);
-	str_char(&s, '\n');
-	emit(fd, &s);
-}
+	while (n > 0) {
+		size_t line = 0, end;
 
-void trace_line(struct conn *c, char mark, char kind, const char *p,
-    size_t n)
-{
-	const int fd[2] = { c->trace ? c->trace->fd : -1, c->trace_fd };
-	const char *line = p;
-	char mask[PIECE];
-
-	if (mark == 'C' && !(c->trace && c->trace->verbose > 1))
-		line = masked(c, p, &n, mask, sizeof mask);
-	if (c->trace)
-		remember(c->trace, c, mark, kind, line, n);
-	if (fd[0] >= 0 || fd[1] >= 0)
-		show(c, fd, mark, kind, line, n, line == mask);
+		while (line < n && p[line] != '\n')
+			line++;
+		end = line + (line < n);
+		line -= line > 0 && line < n && p[line - 1] == '\r';
+		put_command(&s, p, line);
+		put_text(&s, p + line, end - line);
+		p += end;
+		n -= end;
+	}
+	put(&s, cut ? "\\r\\n" : "");
+	finish(&s);
 }
 
 void trace_note(struct conn *c, const char *word, const char *rest)

@@ -139,6 +139,7 @@ static int entry(struct listing *l, const char *p, size_t n)
 	return 0;
 }
 
+/* conn_body brings whole lines with their CRLF, unless they are long. */
 static int line(void *ctx, const char *p, size_t n, struct trouble *why)
 {
 	(void)why;

@@ -11,7 +11,7 @@
                 pop = poplib.POP3(peer.address, peer.port)
                 pop.user(peer.user), pop.pass_(peer.password)
 
-or by hand:  testsuite/lib/peers.py dovecot  starts one and waits.
+or by hand:  python3 testsuite/lib/peers.py dovecot  starts one and waits.
 
 scripts/setup unpacks the Debian packages into BUILD/peers, nothing of them
 is installed: they would not let each other in, and they are services.  A

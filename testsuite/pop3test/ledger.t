@@ -137,6 +137,12 @@ class Session:
         return b"+OK\r\n"
 
 
+class Open(Session):
+    """It lets several in: nobody waits until it has noticed a drop."""
+
+    exclusive = False
+
+
 class Run:
     def __init__(self, kind, *args, count=8, users=("al",), check=None,
                  duration="1"):
@@ -206,8 +212,6 @@ def correct():
 @test
 def parallel():
     """a server that lets several sessions in is none of the ledger's"""
-    class Open(Session):
-        exclusive = False
     run = kept(Open, "parallel", "-n", "5", count=40, duration="3")
     is_(run.total["busy"], 0, "parallel: nobody is kept out")
 
@@ -221,6 +225,25 @@ def growing():
             where = self.number * 7 % (len(self.drop.mail) + 1)
             self.drop.mail.insert(where, ["new%d" % n, message(n)])
     kept(Growing, "growing", "-n", "3", duration="2")
+    # Others may know what came after a session's own beginning.
+    kept(type("GrowingOpen", (Growing,), {"exclusive": False}),
+         "growing, several sessions", "-n", "6", duration="2")
+
+
+@test
+def gone_meanwhile():
+    """what another session has just deleted may be refused"""
+    class Meanwhile(Open):
+        def do_retr(self, number):
+            with self.drop.lock:
+                there = [m[0] for m in self.drop.mail]
+            if self.mail[int(number) - 1][0] not in there:
+                return b"-ERR deleted by another session\r\n"
+            return super().do_retr(number)
+    run = kept(Meanwhile, "gone meanwhile", "-n", "6", "-D", "delete=3",
+               count=150, duration="3")
+    ok(b"QUIT" in run.server.heard and run.drops["al"].removed,
+       "gone meanwhile: messages were deleted")
 
 
 @test
@@ -527,9 +550,6 @@ def many_violations():
 @test
 def seeds():
     """-s: the same session again"""
-    class Open(Session):
-        exclusive = False       # or it depends on when it notices a drop
-
     def heard(seed):
         drop = {"al": Drop(12)}
         server = Fake(lambda link: Open(link, drop).run())
@@ -545,10 +565,10 @@ def seeds():
 @test
 def full():
     """more messages and users than the ledger has room for"""
-    run = Run(Session, "-n", "1", "-N", "2", "-D", "delete=0", count=5000)
-    is_((run.status, run.total["unfollowed"]), (0, 2 * (5000 - 4095)),
+    run = Run(Open, "-n", "1", "-N", "2", "-D", "delete=0", count=5000)
+    is_((run.status, run.total["unfollowed"]), (0, 2 * (5000 - 4096)),
         "full: messages", run.run)
-    long = Run(type("Long", (Session,), {
+    long = Run(type("Long", (Open,), {
         "snapshot": lambda self: self.mail[0].__setitem__(0, "u" * 71)}),
         "-n", "1", "-N", "2", "-D", "delete=0")
     is_((long.status, long.total["unfollowed"]), (0, 2),

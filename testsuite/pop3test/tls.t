@@ -99,14 +99,13 @@ def fails(what, status, pattern, *args, **how):
     return run
 
 
-def left():
-    """Processes that have to do with our folder, and what is in it."""
-    found = os.listdir(SCRATCH)
+def left(scratch):
+    """What is in a $TMPDIR, and which processes have it."""
+    found = os.listdir(scratch)
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/environ" % pid, "rb") as file:
-                # What we start, and what that starts.
-                if ("TMPDIR=" + SCRATCH).encode() in file.read():
+                if ("TMPDIR=%s\0" % scratch).encode() in file.read():
                     found.append(pid)
         except OSError:
             pass
@@ -320,23 +319,74 @@ def bytes_as_they_are():
 
 @test
 def both_ways():
-    """a client that does not read while it writes, and its server"""
-    def slow(link):
+    """commands wait because answers do"""
+    count = 300
+
+    def talk(link):
         link.say(b"+OK\r\n")
         while link.hear() is not None:
-            link.say(b"+OK " + 400 * b"x" + b"\r\n")
-    server = Secure(slow)
-    # More than sockets, openssl and the relay keep.
-    run = pop3test("run", script("S: +OK", *["C: " + 900 * "y"] * 4000,
-                                 *["S: +OK"] * 4000),
-                   "-S", server.target, env={"TMPDIR": SCRATCH})
+            link.say(b"+OK\r\n" + 10 * (398 * b"x" + b"\r\n") + b".\r\n")
+    server = Secure(talk)
+    # Little room at the server: what the relay cannot pass on, it keeps.
+    for which in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        server._listener.setsockopt(socket.SOL_SOCKET, which, 4096)
+    run = pop3test("run", "-t", "5", script(
+        "S: +OK", *["C: " + 900 * "y"] * count,
+        *["S: +OK", "S: ... -> m", "check $m.octets == 4000"] * count),
+        "-S", server.target, env={"TMPDIR": SCRATCH})
     is_(run.status, 0, "all answers come", run.out[-2000:])
+    is_(server.heard, count * [900 * b"y"], "and all commands")
+
+
+@test
+def apart():
+    """a connector, a relay and we hold no other connection open"""
+    seen = []
+
+    def talk(link):
+        name = None
+        link.say(b"+OK\r\n")
+        while True:
+            line = link.hear()
+            if line is None:
+                seen.append(name)
+                return
+            if line == b"note":
+                seen.append(line)
+            name = name or line
+            link.say(b"+OK\r\n")
+            if line == b"STLS":
+                server._wrap(link)
+    server = Secure(stls=True)
+    server._talk = talk
+    run = pop3test("run", script(
+        "S1: +OK", "C1: plain", "S1: +OK",
+        "S2: +OK", "C2: STLS", "S2: +OK", "tls 2", "C2: x", "S2: +OK",
+        "S3: +OK", "C3: third", "S3: +OK",
+        "close 1", "wait 300ms", "C3: note", "S3: +OK",
+        "close 2", "wait 300ms", "C3: note", "S3: +OK", "close 3"),
+        server.target, env={"TMPDIR": SCRATCH})
+    is_(run.status, 0, "three connections", run.out + run.err)
+    ok(wait_for(lambda: len(seen) == 5), "all end", seen)
+    is_(seen, [b"plain", b"note", b"STLS", b"note", b"third"],
+        "each when it is closed")
+    with open(DIR + "/spy", "w") as file:
+        file.write("#!/bin/sh\nls -l /proc/$$/fd >%s/spied\n"
+                   "exec openssl s_client -quiet -unix $1\n" % DIR)
+    os.chmod(DIR + "/spy", 0o755)
+    works("a connector with a socket's path", "-S", "-C", DIR + "/spy %s",
+          Secure().target)
+    with open(DIR + "/spied") as file:
+        is_(len([line for line in file if "socket:" in line]), 2,
+            "has two other sockets, 0 and 1")
 
 
 @test
 def endings():
     """who ends it, and how"""
     seen = []
+    own = {"TMPDIR": DIR + "/own"}
+    os.mkdir(own["TMPDIR"])
 
     def watch(link):
         link.say(b"+OK\r\n")
@@ -352,7 +402,7 @@ def endings():
     for way in ("reset", "close"):
         run = pop3test("run", script("S: +OK", "C: " + way, "wait 100ms",
                                      way), "-S", server.target,
-                       env={"TMPDIR": SCRATCH})
+                       env=own)
         is_(run.status, 0, way, run.out + run.err)
         ok(run.seconds < 3, way + ": in time", run.seconds)
     ok(wait_for(lambda: len(seen) == 2), "the server sees both", seen)
@@ -366,19 +416,22 @@ def endings():
     for what, talk in (("without a goodbye", rude), ("after its greeting",
                                                      lambda link: link.say(
                                                          b"+OK\r\n"))):
-        run = stat("-S", Secure(talk).target)
+        run = stat("-S", Secure(talk).target, env=own)
         is_(run.status, 2, what + ": status", run.out)
         like(run.err, "EOF", what + ": is said")
         ok(run.seconds < 4, what + ": in time", run.seconds)
+    is_(left(own["TMPDIR"]), [], "nothing is left")
+    # This server does not end because its client does.
+    server = Secure(lambda link: (link.hear(), time.sleep(8)))
     process = subprocess.Popen(
-        [POPBOX, "pop3test", "stat", "-S", Secure(lambda link: link.hear())
-         .target], env={**os.environ, "TMPDIR": SCRATCH},
-        stderr=subprocess.DEVNULL)
-    ok(wait_for(lambda: len(left()) == 3), "client, connector and relay",
-       left())
+        [POPBOX, "pop3test", "stat", "-S", server.target],
+        env={**os.environ, **own}, stderr=subprocess.DEVNULL)
+    ok(wait_for(lambda: len(left(own["TMPDIR"])) == 3),
+       "client, connector and relay", left(own["TMPDIR"]))
     process.kill()
     process.wait()
-    ok(wait_for(lambda: not left(), 5), "killed: nothing is left", left())
+    ok(wait_for(lambda: not left(own["TMPDIR"]), 5),
+       "killed: nothing is left", left(own["TMPDIR"]))
 
 
 ON_DESCRIPTOR_0 = """
