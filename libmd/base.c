@@ -209,11 +209,13 @@ const char *err_text(int e, char buf[ERR_TEXT])
 		char text[20];
 	} known[] = {
 		{ EACCES, "Permission denied" },
+		{ EEXIST, "File exists" },
 		{ EIO, "I/O error" },
 		{ ELOOP, "Is a symbolic link" },
 		{ EMFILE, "Too many open files" },
 		{ ENOENT, "No such file" },
 		{ ENOMEM, "Out of memory" },
+		{ ENOSPC, "Disk full" },
 		{ ENOTDIR, "Not a directory" },
 		{ EPERM, "Not permitted" },
 		{ EROFS, "Read-only" }

@@ -291,6 +291,8 @@ static int gather(struct conn *c, const char *p, size_t n,
 {
 	size_t len = c->out.len;
 
+	if (n == 0)
+		return 0;
 	if (len + n > OUT_MAX || md_area_grow(&c->out, len + n) < 0)
 		return trouble_set(why, PT_UNKNOWN, ST_OWN,
 		    "too many commands before an answer is read",

@@ -50,21 +50,21 @@ static const char usual[] =
 
 static int refuse(struct trouble *why, const char *what, const char *rest)
 {
-	return trouble_set(why, PT_UNKNOWN, ST_OWN, what, rest,
+	return trouble_set(why, PT_UNKNOWN, ST_OWN, "load: ", what, rest,
 	    (char *)NULL);
 }
 
 static int check_options(const struct options *o, struct trouble *why)
 {
 	if (o->target.kind == TG_NONE)
-		return refuse(why, "load: no server is given", "");
+		return refuse(why, "no server is given", "");
 	if (o->target.kind == TG_UCSPI)
-		return refuse(why, "load: one connection is not enough", "");
+		return refuse(why, "one connection is not enough", "");
 	if (o->operands[0] && (o->operands[1] || o->ledger))
-		return refuse(why, "load: too much is given: ",
+		return refuse(why, "too much is given: ",
 		    o->operands[o->ledger ? 0 : 1]);
 	if (!o->remote && !target_is_local(&o->target))
-		return refuse(why, "load: the server is not on this machine; "
+		return refuse(why, "the server is not on this machine; "
 		    "if it may be loaded, say --remote: ",
 		    o->target_text ? o->target_text : o->target.host);
 	return 0;
@@ -81,7 +81,7 @@ static int read_percent(struct load *l, struct trouble *why)
 		if (!value)
 			continue;
 		if (parse_u64(value, &n) < 0 || n > 100)
-			return refuse(why, "load: no percentage: ", *def);
+			return refuse(why, "no percentage: ", *def);
 		l->delete_percent = (unsigned)n;
 	}
 	return 0;
@@ -105,10 +105,8 @@ static int read_script(struct load *l, struct script *s, struct trouble *why)
 }
 
 /* In another order with each seed: not all runs begin with the same. */
-static void shuffle(struct user *u, uint32_t n, uint32_t seed)
+static void shuffle(struct user *u, uint32_t n, uint32_t random)
 {
-	uint32_t random = seed | 1;
-
 	for (; n > 1; n--) {
 		uint32_t i = random_next(&random) % n;
 		struct user other = u[i];
@@ -129,7 +127,8 @@ static int read_users(struct load *l, struct trouble *why)
 		return 0;
 	if (users_read(&l->users, o->users_file, why) < 0)
 		return -1;
-	shuffle((struct user *)(void *)l->users.list.p, l->users.n, l->seed);
+	shuffle((struct user *)(void *)l->users.list.p, l->users.n,
+	    random_begin(l->seed, 0));
 	if (one_each && l->workers > l->users.n) {
 		l->workers = l->users.n;
 		fd_puts(STDERR_FILENO, "pop3test: a worker for each user "
@@ -181,21 +180,27 @@ static void listen_to(int sig)
 
 static void take_signals(void)
 {
+	static const unsigned char signals[] = {
+		SIGCHLD, SIGINT, SIGTERM, SIGHUP
+	};
+
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&ours);
-	listen_to(SIGCHLD);
-	listen_to(SIGINT);
-	listen_to(SIGTERM);
-	listen_to(SIGHUP);
+	for (size_t i = 0; i < sizeof signals; i++)
+		listen_to(signals[i]);
 	sigprocmask(SIG_BLOCK, &ours, &before);
 }
 
 /* They begin together: when the pipe's other end is closed. */
-static void be_worker(const struct load *l, uint32_t i, const int gate[2])
+static void be_worker(const struct load *l, uint32_t i, const int gate[2],
+    pid_t parent)
 {
 	char none;
 
+	/* Nobody would stop one whose parent has gone. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(gate[1]);
 	(void)fd_read(gate[0], &none, 1);
@@ -208,6 +213,7 @@ static int start_workers(struct load *l, struct trouble *why)
 {
 	const struct options *o = l->o;
 	struct shared *sh = l->sh;
+	pid_t parent = getpid();
 	uint32_t i;
 	int gate[2];
 
@@ -217,7 +223,7 @@ static int start_workers(struct load *l, struct trouble *why)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			be_worker(l, i, gate);
+			be_worker(l, i, gate, parent);
 		if (pid < 0)
 			break;
 		l->tally[i].pid = pid;
@@ -388,7 +394,9 @@ static int prepare(struct load *l, struct script *s, struct trouble *why)
 	if (check_options(l->o, why) < 0)
 		return -1;
 	l->seed = l->o->seed ? l->o->seed :
-	    (uint32_t)nio_usec() ^ (uint32_t)getpid();
+	    (uint32_t)nio_usec() ^ (uint32_t)getpid() << 16;
+	if (l->seed == 0)
+		l->seed = 1;
 	if (read_script(l, s, why) < 0 || read_users(l, why) < 0)
 		return -1;
 	return map_all(l, why);
@@ -396,11 +404,12 @@ static int prepare(struct load *l, struct script *s, struct trouble *why)
 
 int verb_load(const struct options *o)
 {
-	struct load l = { .o = o };
+	static struct load l;
 	static struct script script;
 	struct trouble why;
 	int status;
 
+	l.o = o;
 	if (prepare(&l, &script, &why) < 0)
 		return say_trouble(&why);
 	take_signals();
@@ -414,7 +423,7 @@ int verb_load(const struct options *o)
 		status = exit_status(&l);
 	status = load_report(&l, status);
 	if (l.crashed) {
-		refuse(&why, "load: a worker has crashed", "");
+		refuse(&why, "a worker has crashed", "");
 		return say_trouble(&why);
 	}
 	return status;

@@ -162,44 +162,48 @@ static void check_size(struct visit *v, struct message *m, uint64_t number)
 		    size, before);
 }
 
-static void check_order(struct visit *v, struct message *m, uint32_t number)
+/* Under the lock: does it stand where it should not?  It moves there. */
+static bool misplaced(struct visit *v, struct message *m, uint32_t number)
 {
-	if (m->listing && m->listing == v->listing && m->place < v->place)
-		violation(v, m->uid, "order: number # was # before, and not "
-		    "behind its predecessor", number, m->place);
+	bool behind = m->listing == v->listing && m->place < v->place;
+
 	if (m->listing) {
 		v->listing = m->listing;
 		v->place = m->place;
 	}
 	m->listing = v->began;
 	m->place = number;
+	return behind;
 }
 
 void drop_name(struct visit *v, uint64_t number, const char *uid)
 {
 	struct maildrop *d = v->d;
 	const char *wrong = NULL;
+	bool *seen, again = false, odd = false;
 	struct message *m;
 
 	shared_lock(&d->lock);
 	m = find(d, &v->at, uid);
 	if (!m)
 		m = add(d, uid, number <= MESSAGES ? v->size[number] : 0);
-	if (m)
+	if (m) {
+		seen = &v->seen[m - d->m];
+		again = *seen;
+		*seen = true;
 		wrong = judge_listed(v, m);
+		odd = !again && misplaced(v, m, (uint32_t)number);
+	}
 	shared_unlock(&d->lock);
-	if (!m)
-		return;
 	if (wrong)
 		violation(v, uid, wrong, m->left, v->began);
-	if (v->seen[m - d->m]) {
+	if (again)
 		violation(v, uid, "twice: number # is among the # before it",
 		    number, number - 1);
-		return;
-	}
-	v->seen[m - d->m] = true;
-	check_order(v, m, (uint32_t)number);
-	if (number <= MESSAGES)
+	if (odd)
+		violation(v, uid, "order: number # has been before number #",
+		    number, number - 1);
+	if (m && !again && number <= MESSAGES)
 		check_size(v, m, number);
 }
 

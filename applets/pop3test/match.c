@@ -5,6 +5,7 @@
 
 #include "netio.h"
 #include "script.h"
+#include "wire.h"
 
 enum { BINDINGS = 16 };
 
@@ -133,14 +134,22 @@ int match_pattern(struct run *r, const struct conn *c, const char *pattern,
 /* ---- steps ------------------------------------------------------------- */
 
 static int mismatch(struct run *r, const struct sline *l,
-    const struct line *got, struct trouble *why)
+    struct slot *slot, const struct line *got, struct trouble *why)
 {
+	char said[TROUBLE_TEXT / 2];
 	struct str s;
 
 	str_init(&s, r->got, sizeof r->got);
 	str_safe(&s, got->p, got->len, sizeof r->got / 2);
+	/* A server we have started may say in its log why it refuses. */
+	str_init(&s, said, sizeof said);
+	if (slot->c.wire.child && slot->c.sent == 1) {
+		(void)wire_ended(&slot->c.wire.child, 100);
+		wire_said(&slot->c.wire, &s);
+	}
 	return trouble_set(why, PT_WARNING, ST_REPLY, "want ",
-	    script_at(r->s, l->text), ", got ", got->p, (char *)NULL);
+	    script_at(r->s, l->text), ", got ", got->p,
+	    s.len ? "; it says: " : NULL, said, (char *)NULL);
 }
 
 /* S! of this connection, if it forbids the line. */
@@ -176,7 +185,7 @@ static int step_match(struct run *r, const struct sline *l,
 		    why);
 	else
 		return e;
-	return e == 0 ? mismatch(r, l, &got, why) : e > 0 ? 0 : -1;
+	return e == 0 ? mismatch(r, l, slot, &got, why) : e > 0 ? 0 : -1;
 }
 
 static int step_exact(struct run *r, const struct sline *l,
@@ -193,7 +202,7 @@ static int step_exact(struct run *r, const struct sline *l,
 	if (!got.cut && got.len == s.len && memcmp(got.p, s.p, s.len) == 0)
 		return 0;
 	return r->o->loose && first_words_equal(s.p, &got) ? 0 :
-	    mismatch(r, l, &got, why);
+	    mismatch(r, l, slot, &got, why);
 }
 
 /* The expression of the line, compiled; *names: what follows its arrow. */
@@ -227,7 +236,7 @@ static int step_ere(struct run *r, const struct sline *l, struct slot *slot,
 	if (read_line(r, slot, &got, why) < 0)
 		return -1;
 	if (!ere_match(&ere, got.p, got.len, true, group, ERE_GROUPS))
-		return mismatch(r, l, &got, why);
+		return mismatch(r, l, slot, &got, why);
 	for (unsigned i = 1; (n = text_word(&names, &word)) > 0 &&
 	    i < ERE_GROUPS; i++)
 		if (run_bind(r, word, n, group[i].p ? group[i].p : "",

@@ -14,7 +14,7 @@
 #include "script.h"
 #include "usage.h"
 
-enum { OPERANDS = 256, DEFINITIONS = 64, SECONDS_MAX = 86400 };
+enum { OPERANDS = 256, DEFINITIONS = 64 };
 
 struct reading {		/* of a command line */
 	struct options *o;
@@ -42,56 +42,61 @@ static int wrong(const char *what, const char *detail)
 
 /* ---- values ------------------------------------------------------------ */
 
-/* Seconds with up to three decimals, to thousandths. */
-static int thousandths(const char *p, uint64_t most, uint64_t *n)
-{
-	uint64_t part = 0, worth = 100;
+static const struct {
+	char unit[3];
+	uint16_t ms;
+} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60000 } };
 
-	p = scan_u64(p, n);
-	if (!p || *n > most)
-		return -1;
-	if (*p == '.')
-		for (p++; *p >= '0' && *p <= '9'; p++, worth /= 10)
-			part += worth * (uint64_t)(*p - '0');
-	*n = *n * 1000 + part;
-	return *p ? -1 : 0;
+/* "5" of "1.5": thousandths, from at most three digits. */
+static const char *fraction(const char *p, uint32_t *thousandths)
+{
+	uint32_t worth = 100;
+
+	for (*thousandths = 0; *p >= '0' && *p <= '9'; p++) {
+		*thousandths += worth * (uint32_t)(*p - '0');
+		worth /= 10;
+	}
+	return p;
 }
 
-/* "20", "20/s", "90/m": sessions per thousand seconds. */
+int text_duration(const char *p, size_t n, uint32_t *ms)
+{
+	const char *end = p + n;
+	uint32_t part = 0;
+	uint64_t whole;
+
+	p = scan_u64(p, &whole);
+	if (!p || whole > 1000000)
+		return -1;
+	if (*p == '.' && p[1] >= '0' && p[1] <= '9')
+		p = fraction(p + 1, &part);
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		uint64_t t = whole * units[i].ms +
+		    (uint64_t)part * units[i].ms / 1000;
+
+		if (strlen(units[i].unit) != (size_t)(end - p) ||
+		    memcmp(units[i].unit, p, (size_t)(end - p)) != 0)
+			continue;
+		*ms = (uint32_t)t;
+		return t > INT32_MAX ? -1 : 0;
+	}
+	return -1;
+}
+
+/* "20", "0.5/s", "90/m": sessions per thousand seconds. */
 static int set_rate(struct options *o, const char *p)
 {
-	const char *slash = strchr(p, '/');
-	char number[32];
-	struct str s;
-	uint64_t n;
+	size_t n = str_span(p, '/');
+	const char *unit = p + n;
 
-	str_init(&s, number, sizeof number);
-	str_mem(&s, p, slash ? (size_t)(slash - p) : strlen(p));
-	if (thousandths(number, 1000000, &n) < 0)
+	if (strchr("sm", p[n - (n > 0)]) ||
+	    text_duration(p, n, &o->rate) < 0)
 		return -1;
-	if (slash && !strcmp(slash, "/m"))
-		n /= 60;
-	else if (slash && strcmp(slash, "/s") != 0)
+	if (!strcmp(unit, "/m"))
+		o->rate /= 60;
+	else if (*unit && strcmp(unit, "/s") != 0)
 		return -1;
-	o->rate = (uint32_t)n;
-	return n > 0 ? 0 : -1;
-}
-
-static int set_duration(const char *p, uint32_t *ms)
-{
-	size_t n = strlen(p);
-	char number[32];
-	uint64_t t, factor = 1;
-	struct str s;
-
-	if (n > 0 && (p[n - 1] == 's' || p[n - 1] == 'm'))
-		factor = p[--n] == 'm' ? 60 : 1;
-	str_init(&s, number, sizeof number);
-	str_mem(&s, p, n);
-	if (s.cut || thousandths(number, SECONDS_MAX, &t) < 0 || t == 0)
-		return -1;
-	*ms = (uint32_t)(t * factor);
-	return t * factor > INT32_MAX ? -1 : 0;
+	return o->rate > 0 ? 0 : -1;
 }
 
 static int set_mechanism(struct options *o, const char *name)
@@ -187,17 +192,17 @@ static bool *flag(struct reading *r, char letter)
 
 static int set_seconds(struct options *o, char letter, const char *value)
 {
-	uint64_t n;
+	uint32_t ms;
 
-	if (thousandths(value, SECONDS_MAX, &n) < 0 ||
-	    (n == 0 && letter == 't'))
+	if (text_duration(value, strlen(value), &ms) < 0 ||
+	    (ms == 0 && strchr("td", letter)))
 		return -1;
-	if (letter == 't')
-		o->timeout = (int)n;
-	else if (letter == 'w')
-		o->warn = (int64_t)n * 1000;
-	else
-		o->crit = (int64_t)n * 1000;
+	switch (letter) {
+	case 't': o->timeout = (int)ms; break;
+	case 'd': o->duration = ms; break;
+	case 'w': o->warn = (int64_t)ms * 1000; break;
+	default: o->crit = (int64_t)ms * 1000;
+	}
 	return 0;
 }
 
@@ -246,7 +251,7 @@ static int set_value(struct reading *r, char letter, char *value)
 	case 'A': return set_mechanism(o, value);
 	case 'D': return define(r, value);
 	case 'r': return set_rate(o, value);
-	case 'd': return set_duration(value, &o->duration);
+	case 'd':
 	case 't':
 	case 'w':
 	case 'c': return set_seconds(o, letter, value);

@@ -104,6 +104,8 @@ struct options {
 	uint32_t seed;		/* -s */
 };
 
+/* "200ms", "2s", "1m", "1.5" (seconds) to milliseconds; -1: none of them. */
+int text_duration(const char *p, size_t n, uint32_t *ms);
 /* -1 to go on, or an exit status. */
 int parse_call(struct options *o, char **argv);
 

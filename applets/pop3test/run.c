@@ -121,27 +121,34 @@ static int send_all(struct run *r, const char *but, struct trouble *why)
 
 /* ---- steps ------------------------------------------------------------- */
 
-/* The step after a loop's last turn, or its first again. */
-static int loop_end(struct run *r)
+/* A turn of the innermost loop: the step behind its head comes next. */
+static int loop_turn(struct run *r, struct trouble *why)
 {
-	struct loop *l = &r->loop[r->loops - 1];
+	const struct loop *l = &r->loop[r->loops - 1];
 	const struct sline *head = &r->s->line[l->line];
 	const char *arg = script_at(r->s, head->arg), *name;
 	size_t n = text_word(&arg, &name);
 	char digits[24];
 	struct str s;
 
-	if (l->now >= l->last) {
-		r->loops--;
-		return STEP_OK;
-	}
-	l->now++;
 	r->at = l->line;
 	if (head->op == OP_REPEAT)
 		return STEP_OK;
 	str_init(&s, digits, sizeof digits);
 	str_u64(&s, l->now);
-	return run_bind(r, name, n, s.p, s.len, &r->why);
+	return run_bind(r, name, n, s.p, s.len, why);
+}
+
+static int loop_end(struct run *r, struct trouble *why)
+{
+	struct loop *l = &r->loop[r->loops - 1];
+
+	if (l->now < l->last) {
+		l->now++;
+		return loop_turn(r, why);
+	}
+	r->loops--;
+	return STEP_OK;
 }
 
 static int loop_begin(struct run *r, const struct sline *l,
@@ -149,20 +156,15 @@ static int loop_begin(struct run *r, const struct sline *l,
 {
 	struct loop *loop = &r->loop[r->loops];
 
-	if (run_bounds(r, l, &loop->now, &loop->last, why) < 0) {
-		if (r->o->keep_going)
-			r->at = l->jump;
+	if (run_bounds(r, l, &loop->now, &loop->last, why) < 0)
 		return STEP_FAILED;
+	if (loop->now > loop->last) {
+		r->at = l->jump;
+		return STEP_OK;
 	}
 	loop->line = r->at;
 	r->loops++;
-	if (loop->now > loop->last) {
-		r->at = l->jump;
-		r->loops--;
-		return STEP_OK;
-	}
-	loop->now--;		/* the turn that loop_end begins */
-	return loop_end(r);
+	return loop_turn(r, why);
 }
 
 static bool is_read(const struct sline *l)
@@ -181,7 +183,7 @@ static int step(struct run *r, const struct sline *l, struct trouble *why)
 	if (l->op == OP_FOR || l->op == OP_REPEAT)
 		return loop_begin(r, l, why);
 	if (l->op == OP_END)
-		return loop_end(r);
+		return loop_end(r, why);
 	if (send_all(r, sends ? l->tag : "?", why) < 0)
 		return STEP_FAILED;
 	if (sends)

@@ -57,8 +57,6 @@ const char *text_token(const char *p, struct token *t);
 /* Where a text is not one, or null: for the caret. */
 const char *text_check(const char *p);
 bool is_name(const char *p, size_t n);
-/* "200ms", "2s", "1m", "1.5" (seconds) to milliseconds; -1: none of them. */
-int text_duration(const char *p, size_t n, uint32_t *ms);
 /* Behind a duration with its unit, or p: "split 0 1ms TAG", "split 0 TAG". */
 const char *text_skip_duration(const char *p);
 /* Behind the blanks at p. */

@@ -121,47 +121,6 @@ const char *text_check(const char *p)
 	}
 }
 
-static const struct {
-	char unit[3];
-	uint16_t ms;
-} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60000 } };
-
-/* "5" of "1.5": thousandths, from at most three digits. */
-static const char *fraction(const char *p, uint32_t *thousandths)
-{
-	uint32_t worth = 100;
-
-	for (*thousandths = 0; *p >= '0' && *p <= '9'; p++) {
-		*thousandths += worth * (uint32_t)(*p - '0');
-		worth /= 10;
-	}
-	return p;
-}
-
-int text_duration(const char *p, size_t n, uint32_t *ms)
-{
-	const char *end = p + n;
-	uint32_t part = 0;
-	uint64_t whole;
-
-	p = scan_u64(p, &whole);
-	if (!p || whole > 1000000)
-		return -1;
-	if (*p == '.' && p[1] >= '0' && p[1] <= '9')
-		p = fraction(p + 1, &part);
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		uint64_t t = whole * units[i].ms +
-		    (uint64_t)part * units[i].ms / 1000;
-
-		if (strlen(units[i].unit) != (size_t)(end - p) ||
-		    memcmp(units[i].unit, p, (size_t)(end - p)) != 0)
-			continue;
-		*ms = (uint32_t)t;
-		return t > INT32_MAX ? -1 : 0;
-	}
-	return -1;
-}
-
 const char *text_blanks(const char *p)
 {
 	while (*p == ' ' || *p == '\t')

@@ -51,6 +51,13 @@ void shared_unlock(uint32_t *lock)
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
 
+uint32_t random_begin(uint32_t seed, uint32_t stream)
+{
+	uint32_t x = seed * 2654435761U + stream;
+
+	return x ? x : 1;
+}
+
 /* Marsaglia's xorshift32: no zero in, none out. */
 uint32_t random_next(uint32_t *state)
 {
@@ -330,7 +337,7 @@ void worker_run(const struct load *l, uint32_t number)
 	struct worker w = {
 		.timing = { took }, .l = l, .tally = &l->tally[number],
 		.number = number,
-		.random = (l->seed ^ (number + 1) * 2654435761U) | 1
+		.random = random_begin(l->seed, number + 1)
 	};
 	uint32_t streak = 0;
 

@@ -336,8 +336,8 @@ def other_bytes():
     """a uid that gets other bytes of the same length"""
     class Other(Session):
         def do_retr(self, number):
-            data = self.mail[int(number) - 1][1]
-            if self.mail[int(number) - 1][0] == "uid3" and self.number > 3:
+            uid, data = self.mail[int(number) - 1]
+            if uid == "uid3" and self.number % 3 == 0:
                 data = data.replace(b"Subject: 3", b"Subject: X")
             return self.body(data)
 

@@ -326,7 +326,8 @@ def seeds():
     one, seed = order("-s", "77")
     is_(seed, 77, "seed: is told")
     is_(order("-s", "77")[0], one, "seed: the same again")
-    ok(order("-s", "78")[0] != one, "seed: another one, another order")
+    for other in ("76", "78"):
+        ok(order("-s", other)[0] != one, "seed: another one, another order")
     some, seed = order()
     ok(seed > 0, "seed: one is chosen")
     is_(order("-s", str(seed))[0], some, "seed: which can be repeated")
@@ -448,7 +449,7 @@ def interrupted():
                          (os.killpg, signal.SIGINT)):
         server = Fake(ordinary())
         process = begin("-d", "60", "-n", "3", script(SHORT), server.target)
-        wait_for(lambda: server.heard)
+        wait_for(lambda: server.heard.count(b"QUIT") > 9)
         workers = children(process.pid)
         is_(len(workers), 3, "interrupted: three workers")
         send(process.pid, number)
@@ -469,7 +470,7 @@ def killed():
     """a worker that crashes; workers whose parent has gone"""
     server = Fake(ordinary())
     process = begin("-d", "1.5", "-n", "2", script(SHORT), server.target)
-    wait_for(lambda: server.heard)
+    wait_for(lambda: server.heard.count(b"QUIT") > 9)
     os.kill(children(process.pid)[0], signal.SIGSEGV)
     out, err = process.communicate(timeout=PATIENCE)
     is_(process.returncode, 3, "crash: status", out, err)

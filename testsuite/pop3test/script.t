@@ -341,7 +341,6 @@ def options():
         ordinary(X=b"+OK\r\n")).target
     for args in (["run", path, "-D", "v=1", where],
                  ["run", "-D", "v=1", path, "-H", where],
-                 ["-D", "v=1", "run", path, where],
                  ["run", "-Dv=1", "-H", "127.0.0.1", "-p",
                   where.split(":")[1], path]):
         got = pop3test(*args)

@@ -716,17 +716,18 @@ def unread():
             ("a line", "S: +OK", b"+OK\r\n-ERR more\r\n",
              r"^left unread: -ERR more"),
             ("a byte", "S: +OK", b"+OK\r\nx", "^left unread: x"),
-            ("all", "C: <open>", b"+OK hi\r\n", r"^left unread: \+OK hi"),
+            ("all", "C: <open>\nwait 200ms", b"+OK hi\r\n", r"^left unread: \+OK hi"),
             ("the end of a body", "S: +OK\nS: x", b"+OK\r\nx\r\n.\r\n",
              r"^left unread: \.")):
         bad("left: " + what, text + "\n", Fake(says(data)), 1, said)
     bad("left on another connection", "Sa: +OK\nSb: +OK\nCa: NOOP\n"
-        "Cb: NOOP\nSb: +OK\n", Fake(ordinary()), 1, "^left unread")
-    bad("the answer to a last C line", "S: +OK\nC: STAT\n", Fake(ordinary()),
-        1, "^left unread")
+        "Cb: NOOP\nSb: +OK\nwait 200ms\n", Fake(ordinary()), 1,
+        "^left unread")
+    bad("the answer to a last C line", "S: +OK\nC: STAT\nwait 200ms\n",
+        Fake(ordinary()), 1, "^left unread")
     good("close, and nothing is left", "S: +OK\nC: STAT\nclose\n",
          Fake(ordinary()))
-    got = run("test a\nS: +OK\nC: NOOP\ntest b\nS: +OK\n", Fake(ordinary()))
+    got = run("test a\nS: +OK\nC: NOOP\nwait 200ms\ntest b\nS: +OK\n", Fake(ordinary()))
     is_(tap(got.out)[2], (1, 1, 0), "the next test goes on", got)
     good("the server may have closed", "S: +OK\nC: QUIT\nS: +OK\nwait 50ms\n",
          Fake(ordinary()))
