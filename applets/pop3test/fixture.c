@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include "fill.h"
 #include "netio.h"
 #include "script.h"
+#include "wire.h"
 
 /* ---- directories ------------------------------------------------------- */
 
@@ -60,13 +60,11 @@ static int remove_file(void *ctx, int fd, const char *name)
 
 static const char *own_dir(struct run *r, struct trouble *why)
 {
-	const char *tmp = env_get("TMPDIR");
 	char path[VALUE_MAX];
 	struct str s;
 
-	join(&s, path, sizeof path, tmp && *tmp ? tmp : "/tmp",
-	    "/pop3test-XXXXXX");
-	if (s.cut || !mkdtemp(path)) {
+	str_init(&s, path, sizeof path);
+	if (wire_mkdir(&s) < 0) {
 		trouble_errno(why, PT_UNKNOWN, ST_OWN, path);
 		return NULL;
 	}
@@ -306,15 +304,6 @@ char **run_environment(struct run *r, struct trouble *why)
 	return list;
 }
 
-static _Noreturn void be_shell(const char *command, char **settings)
-{
-	for (; *settings; settings++)
-		putenv(*settings);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127);
-}
-
 /* Waits, but no longer than `ms`; the wait status, or -1. */
 static int wait_child(pid_t pid, int ms)
 {
@@ -333,6 +322,21 @@ static int wait_child(pid_t pid, int ms)
 	return status;
 }
 
+/* Its output goes where our messages go: standard output is for TAP. */
+static pid_t start_shell(const char *command, char *const *settings)
+{
+	static char sh[] = "sh", flag[] = "-c";
+	char *const argv[] = {
+		sh, flag, (char *)(uintptr_t)command, NULL
+	};
+	const struct launch l = {
+		.argv = argv, .env = settings, .io = STDERR_FILENO,
+		.net_in = -1, .net_out = -1, .err = -1
+	};
+
+	return wire_start(&l);
+}
+
 int run_sh(struct run *r, const char *command, struct trouble *why)
 {
 	char **settings = run_environment(r, why);
@@ -343,11 +347,9 @@ int run_sh(struct run *r, const char *command, struct trouble *why)
 
 	if (!settings)
 		return -1;
-	pid = fork();
+	pid = start_shell(command, settings);
 	if (pid < 0)
 		return trouble_errno(why, PT_UNKNOWN, ST_OWN, "fork");
-	if (pid == 0)
-		be_shell(command, settings);
 	status = wait_child(pid, r->timeout);
 	if (status == 0)
 		return 0;

@@ -4,25 +4,25 @@
  * For a TLS client that can only connect by itself: a process between it
  * and the connection to the server, which passes bytes on, and ends.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "wire.h"
 
 enum { DESCRIPTORS = 1024 };	/* that we could have open */
 
 /*
  * One process for both directions, that never waits in one of them: with
- * both ends full, everybody would wait for everybody.
+ * both ends full, everybody would wait for everybody.  What polls writable
+ * takes so much at once, pipes too.
  */
 struct way {			/* bytes in one direction */
 	int from, to;		/* from: -1 after the end */
-	size_t pos, len;
-	char buf[8192];
+	size_t len;
+	char buf[4096];
 };
 
 static int relay_net;
@@ -37,32 +37,25 @@ static void on_reset(int sig)
 	_exit(0);
 }
 
-/* A connection that is broken on one side is of no use to the other. */
-static void must(ssize_t n)
-{
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		_exit(0);
-}
-
 static void move(struct way *w)
 {
-	ssize_t n;
+	ptrdiff_t n;
 
-	if (w->pos < w->len) {
-		n = write(w->to, w->buf + w->pos, w->len - w->pos);
-		must(n);
-		w->pos += n > 0 ? (size_t)n : 0;
-		return;
+	if (w->len > 0) {
+		n = fd_write(w->to, w->buf, w->len);
+		w->len = 0;
+	} else {
+		n = fd_read(w->from, w->buf, sizeof w->buf);
+		w->len = n > 0 ? (size_t)n : 0;
+		if (n == 0) {
+			w->from = -1;
+			if (shutdown(w->to, SHUT_WR) < 0)
+				close(w->to);
+		}
 	}
-	n = read(w->from, w->buf, sizeof w->buf);
-	must(n);
-	w->pos = 0;
-	w->len = n > 0 ? (size_t)n : 0;
-	if (n == 0) {
-		w->from = -1;
-		if (shutdown(w->to, SHUT_WR) < 0)
-			close(w->to);
-	}
+	/* Broken on one side, it is of no use to the other. */
+	if (n < 0)
+		_exit(0);
 }
 
 static void close_others(const int keep[3])
@@ -83,7 +76,7 @@ static void relay(int in, int out, int client)
 	way[0].to = way[1].from = client;
 	while (way[0].from >= 0 || way[1].from >= 0) {
 		for (int i = 0; i < 2; i++) {
-			bool full = way[i].pos < way[i].len;
+			bool full = way[i].len > 0;
 
 			p[i].fd = full ? way[i].to : way[i].from;
 			p[i].events = full ? POLLOUT : POLLIN;
@@ -118,8 +111,6 @@ pid_t wire_relay(int in, int out, int client)
 	sigprocmask(SIG_SETMASK, &hup, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	close_others(fds);
-	for (int i = 0; i < 3; i++)
-		(void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
 	relay(in, out, client);
 	_exit(0);
 }

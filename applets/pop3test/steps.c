@@ -168,7 +168,7 @@ int run_bounds(struct run *r, const struct sline *l, uint64_t *from,
     uint64_t *to, struct trouble *why)
 {
 	const char *p = script_at(r->s, l->arg), *word;
-	char text[TEXT_MAX], *dots;
+	char text[TEXT_MAX];
 	struct str s;
 
 	*from = 1;
@@ -179,13 +179,9 @@ int run_bounds(struct run *r, const struct sline *l, uint64_t *from,
 	str_init(&s, text, sizeof text);
 	if (run_expand(r, NULL, p, &s, why) < 0)
 		return -1;
-	dots = strstr(text, "..");
-	if (dots) {
-		*dots = '\0';
-		if (parse_u64(text + strspn(text, " "), from) == 0 &&
-		    parse_u64(dots + 2, to) == 0)
-			return 0;
-	}
+	p = scan_u64(text_blanks(text), from);
+	if (p && (p = str_after(p, "..")) != NULL && parse_u64(p, to) == 0)
+		return 0;
 	return trouble_set(why, PT_UNKNOWN, ST_OWN,
 	    "want numbers: for NAME in A..B", (char *)NULL);
 }
