@@ -169,6 +169,10 @@ static int check_reject(struct run *r, const struct slot *slot,
 static int read_line(struct run *r, struct slot *slot, struct line *got,
     struct trouble *why)
 {
+	enum op op = (enum op)r->s->line[r->at].op;
+
+	/* A message may have lines that look like an answer. */
+	slot->c.any_line = op != OP_MATCH && op != OP_ERE;
 	if (conn_line(&slot->c, got, why) < 0)
 		return -1;
 	return check_reject(r, slot, got->p, got->len, why);

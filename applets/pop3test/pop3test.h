@@ -196,6 +196,7 @@ struct conn {
 	char tag[8];
 	bool open, eof, greeted;
 	bool in_reply;		/* something was read since the last send */
+	bool any_line;		/* what is read need not be a status line */
 	char auth;		/* within AUTH: its mechanism's letter */
 	char stamp[STAMP_MAX];	/* "<...>" of the greeting, or "" */
 	char challenge[LINE_KEEP];	/* what followed "+ " */

@@ -47,6 +47,9 @@ static int more(struct conn *c, const struct limit *l, struct trouble *why)
 	conn_make_room(c);
 	do {
 		left = l->until + c->paused - l->paused - nio_usec();
+		/* What came fast has earned no patience with a stall. */
+		if (left > (int64_t)c->timeout * 1000)
+			left = (int64_t)c->timeout * 1000;
 		n = left <= 0 ? 0 : poll(&p, 1, (int)(left / 1000) + 1);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
@@ -149,7 +152,7 @@ static int check_line(struct conn *c, const struct line *l, bool crlf,
 	if (!crlf)
 		return trouble_set(why, PT_WARNING, conn_stage(c),
 		    "a line ends in LF without CR: ", l->p, (char *)NULL);
-	if (l->status && l->octets > STATUS_MAX)
+	if (l->status && !c->any_line && l->octets > STATUS_MAX)
 		return trouble_set(why, PT_WARNING, conn_stage(c),
 		    "a status line of more than 512 octets", (char *)NULL);
 	return 0;
@@ -196,7 +199,8 @@ int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
 	l->len = keep;
 	classify(l);
 	c->in_reply = true;
-	trace_line(c, l->status ? ':' : l->cut ? '~' : '=', l->p, keep);
+	trace_line(c, l->status && !c->any_line ? ':' : l->cut ? '~' : '=',
+	    l->p, keep);
 	note_challenge(c, l);
 	if (l->status || !c->greeted)
 		take_status(c, l);

@@ -137,31 +137,40 @@ static bool is_plain(unsigned char b)
 	return b >= 0x20 && b < 0x7F;
 }
 
+static void put_hex(struct shown *s, unsigned char b)
+{
+	char text[5];
+	struct str h;
+
+	str_init(&h, text, sizeof text);
+	str_put(&h, "\\x");
+	str_hex(&h, &b, 1);
+	put(s, text);
+}
+
 /*
  * The bytes as the language escapes them; a blank at either end, which
- * would not be seen, too.  What is sent may go on on another line.
+ * would not be seen, too, and what would begin a comment.  What is sent
+ * may go on on another line.
  */
 static void put_text(struct shown *s, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char b = (unsigned char)p[i];
-		char hex[3];
-		struct str h;
 
 		if (s->mark == 'C' && s->col > COLUMNS) {
 			put(s, "\n");
 			put_head(s, '>');
 		}
-		if (!is_plain(b) || (b == ' ' && (i == 0 || i == n - 1))) {
-			str_init(&h, hex, sizeof hex);
-			str_hex(&h, &b, 1);
-			put(s, "\\x");
-			put(s, hex);
-			continue;
+		if (b == '\r' || b == '\n') {
+			put(s, b == '\r' ? "\\r" : "\\n");
+		} else if (!is_plain(b) || (b == ' ' && i == n - 1) ||
+		    (i == 0 && (b == ' ' || b == '<'))) {
+			put_hex(s, b);
+		} else {
+			put(s, b == '\\' || b == '$' ? "\\" : "");
+			put_char(s, (char)b);
 		}
-		if (b == '\\' || b == '$')
-			put(s, "\\");
-		put_char(s, (char)b);
 	}
 }
 
@@ -206,7 +215,7 @@ static bool is_verb(const char *p, size_t n, const char *verb)
 	for (; *verb; p++, verb++, n--)
 		if (n == 0 || ascii_lower(*p) != *verb)
 			return false;
-	return n > 0 && *p == ' ';
+	return n > 1 && *p == ' ';
 }
 
 /* What stands for an answer within AUTH, by the mechanism's letter. */

