@@ -35,12 +35,24 @@ enum stage conn_stage(const struct conn *c)
 	return c->greeted ? ST_REPLY : ST_GREETING;
 }
 
-int conn_ended(const struct conn *c, struct trouble *why, int status,
+/* What is waited for in vain took as long as that, too. */
+static void unanswered(struct conn *c)
+{
+	unsigned i = c->answered % IN_FLIGHT;
+
+	if (c->timing && c->sent - c->answered - 1 < IN_FLIGHT)
+		c->timing->took(c->timing, c->flight[i].verb,
+		    c->flight[i].at, nio_usec(), 0, false);
+	c->answered = c->sent;
+}
+
+int conn_ended(struct conn *c, struct trouble *why, int status,
     const char *what)
 {
 	char said[TROUBLE_TEXT / 2];
 	struct str s;
 
+	unanswered(c);
 	str_init(&s, said, sizeof said);
 	if (c->wire.err >= 0)
 		wire_said(&c->wire, &s);
@@ -56,7 +68,7 @@ static enum pt_verb verb_of(const char *p, size_t n)
 		[P3_CAPA] = V_CAPA, [P3_DELE] = V_DELE, [P3_LIST] = V_LIST,
 		[P3_NOOP] = V_NOOP, [P3_PASS] = V_AUTH, [P3_QUIT] = V_QUIT,
 		[P3_RETR] = V_RETR, [P3_RSET] = V_RSET, [P3_STAT] = V_STAT,
-		[P3_TOP] = V_TOP, [P3_UIDL] = V_UIDL, [P3_USER] = V_AUTH
+		[P3_TOP] = V_TOP, [P3_UIDL] = V_UIDL, [P3_USER] = V_OTHER
 	};
 	size_t word = 0;
 	int v;
@@ -131,7 +143,7 @@ int conn_open(struct conn *c, const struct target *t, char *const *env,
 	return t->tls ? conn_tls(c, c->o->verify, why) : 0;
 }
 
-static int no_more_taken(const struct conn *c, struct trouble *why)
+static int no_more_taken(struct conn *c, struct trouble *why)
 {
 	return conn_ended(c, why, PT_CRITICAL,
 	    "timeout: the server takes no more commands");

@@ -7,7 +7,7 @@
 
 enum stage conn_stage(const struct conn *c);
 /* A failure of the server's, with what its program has to say about it. */
-int conn_ended(const struct conn *c, struct trouble *why, int status,
+int conn_ended(struct conn *c, struct trouble *why, int status,
     const char *what);
 /* Reads what is there, so far as there is room; 0 also for nothing. */
 int conn_take_in(struct conn *c, struct trouble *why);

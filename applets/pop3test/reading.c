@@ -86,7 +86,7 @@ static int look(struct conn *c, const struct limit *l, size_t *n,
 	}
 }
 
-static int unexpected_eof(const struct conn *c, struct trouble *why)
+static int unexpected_eof(struct conn *c, struct trouble *why)
 {
 	return conn_ended(c, why, PT_CRITICAL, c->ilen > c->ipos ?
 	    "EOF within a line: the server closed the connection" :
@@ -224,7 +224,7 @@ int conn_peek(struct conn *c, struct line *l, struct trouble *why)
 	limit_begin(c, &limit);
 	if (look(c, &limit, &n, why) < 0)
 		return -1;
-	if (n == 0)
+	if (n == 0 || (n < LINE_KEEP && c->ibuf[c->ipos + n - 1] != '\n'))
 		return unexpected_eof(c, why);
 	if (n > LINE_KEEP - 1)
 		n = LINE_KEEP - 1;

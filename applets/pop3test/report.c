@@ -167,7 +167,8 @@ void report_test(struct report *p, const struct run *r,
 	const struct script *s = r->s;
 	uint32_t at = r->at < s->n ? r->at : s->n - (s->n > 0);
 	struct facts f = {
-		.r = r, .why = why, .result = result, .step = "", .file = "", .source = "",
+		.r = r, .why = why, .result = result, .step = "",
+		.file = "", .source = "",
 		.title = title ? script_at(s, title->arg) : ""
 	};
 

@@ -64,8 +64,16 @@ void vars_unset(struct vars *v, const char *name, size_t n)
 static char *append(struct vars *v, const char *name, size_t n, size_t room)
 {
 	size_t size = HEAD + n + 1 + room;
-	char *rec;
+	char *rec = v->area.p;
 
+	/* in the place of one that is not used any more */
+	while (rec < end(v) && (rec[HEAD] || (unsigned char)rec[0] != n ||
+	    room_of(rec) < room))
+		rec += size_of(rec);
+	if (rec < end(v)) {
+		memcpy(rec + HEAD, name, n);
+		return rec;
+	}
 	if (v->area.len + size > AREA_MAX ||
 	    md_area_grow(&v->area, v->area.len + size) < 0)
 		return NULL;

@@ -638,7 +638,7 @@ def maildir():
               "sh touch $dir/x; touch $dir/cur/a:2,\n", OWN,
               env={"TMPDIR": top})
     where = tap(got.out)[1]
-    ok(got.status == 0 and where and where[0].startswith(top + "/pop3test-"),
+    ok(got.status == 0 and where and where[0].startswith(top + "/pop3test"),
        "a temporary Maildir, the same for all tests of a file", got)
     is_(os.listdir(top), [], "it is removed in the end")
     got = run("test a\nS: -ERR\n", OWN, env={"TMPDIR": top})
