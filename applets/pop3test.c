@@ -48,17 +48,19 @@
 //config:
 //config:config POP3TEST_TLS
 //config:	string "Program for TLS"
-//config:	default "openssl s_client -quiet -verify_quiet -servername %h -unix %s"
+//config:	default "openssl s_client -quiet -verify_quiet -servername=%n -unix %s"
 //config:	depends on POP3TEST
 //config:	help
 //config:	  Started for pop3s:// and STLS, with plain text on descriptors
 //config:	  0 and 1 and the connection on 6 and 7. %h is the server's
-//config:	  name; %s is a UNIX socket that leads to it, for programs that
-//config:	  have to connect themselves. Empty: none.
+//config:	  name or address, %n its name, %a its address (a word with the
+//config:	  one that there is not is left out); %s is a UNIX socket that
+//config:	  leads to it, for programs that have to connect themselves.
+//config:	  Empty: none.
 //config:
 //config:config POP3TEST_TLS_VERIFY
 //config:	string "The same, when certificates count"
-//config:	default "openssl s_client -quiet -verify_quiet -verify_return_error -verify_hostname %h -servername %h -unix %s"
+//config:	default "openssl s_client -quiet -verify_quiet -verify_return_error -servername=%n -verify_hostname=%n -verify_ip=%a -unix %s"
 //config:	depends on POP3TEST
 //config:	help
 //config:	  Has to end where the certificate is not the server's.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_FEATURE_POP3TEST_RUN) += applets/pop3test/files.o
 /* "run": the scripts of files and folders. */
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,6 +153,13 @@ static int each_path(struct all *a, const char *path, struct trouble *why)
 	return e;
 }
 
+/* Takes $dir along; it is all system calls. */
+static void interrupted(int sig)
+{
+	run_remove_dir(&run);
+	_exit(128 + sig);
+}
+
 /* Everything is checked before anything runs. */
 int verb_run(const struct options *o)
 {
@@ -166,6 +174,9 @@ int verb_run(const struct options *o)
 		if (each_path(&a, *operand, &why) < 0)
 			return say_trouble(&why);
 	a.only_check = false;
+	signal(SIGINT, interrupted);
+	signal(SIGTERM, interrupted);
+	signal(SIGHUP, interrupted);
 	if (!o->list_only)
 		report_begin(&a.report, o);
 	for (operand = o->operands; *operand; operand++)

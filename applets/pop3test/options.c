@@ -379,6 +379,7 @@ static int set_command(struct reading *r)
 	struct target *t = &r->o->target;
 
 	t->kind = TG_EXEC;
+	t->tls = r->tls;
 	t->argv = r->opt.argv + r->opt.i;
 	r->o->target_text = t->argv[0];
 	return t->argv[0] ? -1 : wrong("no command behind --", "");

@@ -113,6 +113,7 @@ int parse_call(struct options *o, char **argv);
 
 /* HOST, HOST:PORT, [V6]:PORT, a URL, unix:/PATH or "-". */
 int target_parse(struct target *t, const char *text, struct trouble *why);
+uint16_t target_port(const struct target *t);
 /* All of its addresses are this machine's own (127/8, ::1, UNIX, exec). */
 bool target_is_local(const struct target *t);
 

@@ -33,8 +33,7 @@ void run_init(struct run *r, const struct options *o, const struct script *s)
 	if (o->target.host[0])
 		run_set(r, "host", o->target.host);
 	if (o->target.kind == TG_TCP)
-		set_port(r, o->target.port ? o->target.port :
-		    o->target.tls ? 995 : 110);
+		set_port(r, target_port(&o->target));
 	run_set(r, "i", "1");
 	for (char **d = o->defs; d && *d; d++) {
 		size_t n = str_span(*d, '=');

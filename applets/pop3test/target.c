@@ -214,3 +214,8 @@ bool target_is_local(const struct target *t)
 			return false;
 	return n > 0;
 }
+
+uint16_t target_port(const struct target *t)
+{
+	return t->port ? t->port : t->tls ? 995 : 110;
+}

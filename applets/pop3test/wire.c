@@ -144,7 +144,7 @@ static void add_reason(struct str *s, const struct nio_addr *a,
 static int open_tcp(const struct target *t, int timeout, int rcvbuf,
     struct trouble *why)
 {
-	uint16_t port = t->port ? t->port : t->tls ? 995 : 110;
+	uint16_t port = target_port(t);
 	int64_t until = nio_now() + timeout;
 	struct nio_addr found[ADDRESSES];
 	char buf[TROUBLE_TEXT];
