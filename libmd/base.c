@@ -206,13 +206,13 @@ const char *err_text(int e, char buf[ERR_TEXT])
 {
 	static const struct {
 		unsigned char number;
-		char text[20];
+		char text[18];
 	} known[] = {
 		{ EACCES, "Permission denied" },
 		{ EEXIST, "File exists" },
 		{ EIO, "I/O error" },
-		{ ELOOP, "Is a symbolic link" },
-		{ EMFILE, "Too many open files" },
+		{ ELOOP, "A symbolic link" },
+		{ EMFILE, "Too many files" },
 		{ ENOENT, "No such file" },
 		{ ENOMEM, "Out of memory" },
 		{ ENOSPC, "Disk full" },
