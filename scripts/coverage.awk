@@ -56,6 +56,13 @@ FILENAME ~ /^scripts\// {
 	next
 }
 
+# Where a test is a line: its title.
+FILENAME ~ /\.pop3$/ {
+	if (sub(/^test /, ""))
+		take($0)
+	next
+}
+
 {
 	while (match($0, /["\047]C[0-9]/)) {
 		$0 = substr($0, RSTART + 1)
