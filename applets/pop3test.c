@@ -171,6 +171,7 @@ int pop3test_main(int argc, char **argv)
 	int e;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);	/* or there are no exit statuses */
 	o.verb = v ? v->name : "check";
 	e = parse_call(&o, argv + (v != NULL));
 	if (e >= 0)

@@ -172,8 +172,7 @@ static int report(bool good)
 	}
 	out_put(out, s.p);
 	out_put(out, "\n");
-	out_flush(out);
-	return t->status;
+	return out_end(out, t) < 0 ? say_trouble(t) : t->status;
 }
 
 /* It went well, but was it fast enough? */

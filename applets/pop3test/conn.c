@@ -35,15 +35,26 @@ enum stage conn_stage(const struct conn *c)
 	return c->greeted ? ST_REPLY : ST_GREETING;
 }
 
+static void report_last(struct conn *c)
+{
+	if (c->last.is && c->timing)
+		c->timing->took(c->timing, c->last.verb, c->last.began,
+		    c->last.ended, c->last.octets, c->last.ok);
+	c->last.is = false;
+}
+
 /* What is waited for in vain took as long as that, too. */
-static void unanswered(struct conn *c)
+static void report_unanswered(struct conn *c)
 {
 	unsigned i = c->answered % IN_FLIGHT;
 
-	if (c->timing && c->sent - c->answered - 1 < IN_FLIGHT)
+	if (!c->timing)
+		return;
+	report_last(c);
+	if (c->sent - c->answered - 1 < IN_FLIGHT)
 		c->timing->took(c->timing, c->flight[i].verb,
 		    c->flight[i].at, nio_usec(), 0, false);
-	c->answered = c->sent;
+	c->timing = NULL;	/* once is enough */
 }
 
 int conn_ended(struct conn *c, struct trouble *why, int status,
@@ -52,7 +63,7 @@ int conn_ended(struct conn *c, struct trouble *why, int status,
 	char said[TROUBLE_TEXT / 2];
 	struct str s;
 
-	unanswered(c);
+	report_unanswered(c);
 	str_init(&s, said, sizeof said);
 	if (c->wire.err >= 0)
 		wire_said(&c->wire, &s);
@@ -89,14 +100,6 @@ static void expect_answer(struct conn *c, enum pt_verb verb)
 
 	c->flight[i].at = nio_usec();
 	c->flight[i].verb = verb;
-}
-
-static void report_last(struct conn *c)
-{
-	if (c->last.is && c->timing)
-		c->timing->took(c->timing, c->last.verb, c->last.began,
-		    c->last.ended, c->last.octets, c->last.ok);
-	c->last.is = false;
 }
 
 void conn_answered(struct conn *c, bool ok)
@@ -164,7 +167,8 @@ int conn_tls(struct conn *c, bool verify, struct trouble *why)
 	/* RFC 2595 section 4: what came in the clear does not count. */
 	c->ipos = c->ilen = 0;
 	trace_note(c, "tls", c->tag);
-	return wire_tls(&c->wire, c->target, c->o->connector, verify, why);
+	return wire_tls(&c->wire, c->target, c->o->connector, verify,
+	    c->timeout, why);
 }
 
 static void end(struct conn *c, const char *word)
@@ -287,8 +291,6 @@ int conn_send(struct conn *c, struct trouble *why)
 		e = write_some(c, n, until, why);
 		if (e != 0)
 			return e < 0 ? -1 : 0;
-		/* as for what is read: a millisecond for an octet */
-		until += (int64_t)(c->opos - before) * 1000;
 		if (c->split && c->opos > before && c->opos < c->out.len) {
 			poll(NULL, 0, c->split_pause);
 			until += (int64_t)c->split_pause * 1000;

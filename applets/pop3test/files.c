@@ -160,6 +160,13 @@ static void interrupted(int sig)
 	_exit(128 + sig);
 }
 
+/* nohup(1), or a shell's "&", may have said that it is none of ours. */
+static void heed(int sig)
+{
+	if (signal(sig, interrupted) == SIG_IGN)
+		signal(sig, SIG_IGN);
+}
+
 /* Everything is checked before anything runs. */
 int verb_run(const struct options *o)
 {
@@ -174,9 +181,9 @@ int verb_run(const struct options *o)
 		if (each_path(&a, *operand, &why) < 0)
 			return say_trouble(&why);
 	a.only_check = false;
-	signal(SIGINT, interrupted);
-	signal(SIGTERM, interrupted);
-	signal(SIGHUP, interrupted);
+	heed(SIGINT);
+	heed(SIGTERM);
+	heed(SIGHUP);
 	if (!o->list_only)
 		report_begin(&a.report, o);
 	for (operand = o->operands; *operand; operand++)

@@ -65,8 +65,7 @@ static int check_options(const struct options *o, struct trouble *why)
 		    o->operands[o->ledger ? 0 : 1]);
 	if (!o->remote && !target_is_local(&o->target))
 		return refuse(why, "the server is not on this machine; "
-		    "if it may be loaded, say --remote: ",
-		    o->target_text ? o->target_text : o->target.host);
+		    "if it may be loaded, say --remote: ", o->target.host);
 	return 0;
 }
 
@@ -184,7 +183,6 @@ static void take_signals(void)
 		SIGCHLD, SIGINT, SIGTERM, SIGHUP
 	};
 
-	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&ours);
 	for (size_t i = 0; i < sizeof signals; i++)
 		listen_to(signals[i]);

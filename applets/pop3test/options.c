@@ -154,6 +154,7 @@ static int read_password(struct options *o, const char *from)
 		in = (int)fd;
 	else
 		in = open(from, O_RDONLY | O_CLOEXEC);
+	(void)fcntl(in, F_SETFD, FD_CLOEXEC);	/* none of a child's */
 	while (in >= 0 && n < SECRET_MAX - 1 &&
 	    (r = fd_read(in, o->pass + n, 1)) == 1 && o->pass[n] != '\n')
 		n++;

@@ -141,7 +141,7 @@ int wire_open(struct wire *w, const struct target *t, int timeout,
  * handshake succeeds shows in what can be read, and in w->err.
  */
 int wire_tls(struct wire *w, const struct target *t, const char *command,
-    bool verify, struct trouble *why);
+    bool verify, int timeout, struct trouble *why);
 void wire_half(struct wire *w);		/* no more from us: shutdown(2) */
 void wire_reset(struct wire *w);	/* RST where there is TCP */
 void wire_close(struct wire *w);	/* children end, and are waited for */

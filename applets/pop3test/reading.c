@@ -96,9 +96,9 @@ static int unexpected_eof(struct conn *c, struct trouble *why)
 
 /* Discards what is left of a line that is longer than we keep. */
 static int skip_rest(struct conn *c, struct limit *l, struct line *out,
-    struct trouble *why)
+    bool *crlf, struct trouble *why)
 {
-	char last = '\0';
+	char last = c->ibuf[c->ipos - 1];
 	size_t n;
 
 	do {
@@ -106,6 +106,7 @@ static int skip_rest(struct conn *c, struct limit *l, struct line *out,
 			return -1;
 		if (n == 0)
 			return unexpected_eof(c, why);
+		*crlf = (n > 1 ? c->ibuf[c->ipos + n - 2] : last) == '\r';
 		last = c->ibuf[c->ipos + n - 1];
 		c->ipos += n;
 		out->octets += n;
@@ -188,7 +189,7 @@ int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
 		return unexpected_eof(c, why);
 	c->ipos += n;
 	if (l->cut) {
-		if (skip_rest(c, &limit, l, why) < 0)
+		if (skip_rest(c, &limit, l, &crlf, why) < 0)
 			return -1;
 	} else {
 		keep = n - 1;

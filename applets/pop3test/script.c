@@ -89,7 +89,7 @@ static char *next_line(struct reader *r)
 	if (r->next >= r->end)
 		return NULL;
 	r->next += (uint32_t)strlen(line) + 1;
-	r->next += *at(r->s, r->next) == CRLF_MARK;
+	r->next += r->next < r->end && *at(r->s, r->next) == CRLF_MARK;
 	r->number++;
 	return line;
 }

@@ -20,8 +20,7 @@
 enum {
 	WORDS = 32,
 	COMMAND_TEXT = 2048,
-	START_TIME = 10000,	/* milliseconds until it connects */
-	TICK = 10
+	TICK = 10		/* milliseconds */
 };
 
 struct connector {
@@ -30,6 +29,7 @@ struct connector {
 	bool address;		/* that is an address, no name */
 	bool verify;
 	bool connects;		/* by itself: has %s */
+	int timeout;		/* milliseconds until it connects */
 	int listener;
 	bool made;		/* the directory, and the listener in it: */
 	struct sockaddr_un at;
@@ -179,7 +179,7 @@ static int wait_for(const struct connector *c, pid_t *pid)
 {
 	struct pollfd p = { .fd = c->listener, .events = POLLIN };
 
-	for (int ms = 0; ms < START_TIME; ms += TICK) {
+	for (int ms = 0; ms < c->timeout; ms += TICK) {
 		if (poll(&p, 1, TICK) > 0)
 			return accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (wire_ended(pid, 0))
@@ -233,10 +233,11 @@ static int let_in(struct connector *c, struct wire *w, struct trouble *why)
 }
 
 int wire_tls(struct wire *w, const struct target *t, const char *command,
-    bool verify, struct trouble *why)
+    bool verify, int timeout, struct trouble *why)
 {
 	struct connector c = {
-		.command = command, .verify = verify, .listener = -1
+		.command = command, .verify = verify, .listener = -1,
+		.timeout = timeout
 	};
 	int pair[2], e = -1;
 

@@ -107,7 +107,8 @@ ok 3 - t.pop3: none # SKIP today
 def failure():
     """A failure shows want, got, and the last lines of the transcript"""
     odd = b"it's \\ \"#\" \x1b[31m \xe9\xff\0 $x: - {a}"
-    detail = bad("odd bytes", "S: +OK\nC: it's \\\\ \\$ #\\x1b\\xe9\nS= 'x' # y\n",
+    detail = bad("odd bytes", "S: +OK\nC: it's \\\\ \\$ #\\x1b\\xe9\n"
+                 "S= 'x' # y\n",
                  Fake(lambda link: (link.say(b"+OK\r\n"), link.hear(),
                                     link.say(odd + b"\r\n"),
                                     link.sock.recv(1))), 1, "want S= 'x' # y")
@@ -301,15 +302,17 @@ def flush():
         link.sock.recv(1)
 
     fake = Fake(slow)
+    start = time.monotonic()
     process = subprocess.Popen(
-        [POPBOX, "pop3test", "run", write(PASS + PASS), fake.target],
-        stdout=subprocess.PIPE)
+        [POPBOX, "pop3test", "run", "-t", "9", write(PASS + PASS),
+         fake.target], stdout=subprocess.PIPE)
     cleanup(process.stdout.close)
     cleanup(process.wait)
     cleanup(process.kill)
     is_([process.stdout.readline() for _ in range(2)],
         [b"TAP version 13\n", b"ok 1 - t.pop3: good\n"],
-        "the first, while the second runs")
+        "the first test is told of")
+    ok(time.monotonic() - start < 8, "while the second runs")
 
 
 run_tests(jobs=4)

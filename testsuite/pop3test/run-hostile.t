@@ -100,7 +100,8 @@ def many_lines():
            long(lines, 33, b".\r\n"), 0)
     attack("2 MB of lines, bound", "S: +OK\nrepeat 300000\nS: line\nend\n"
            "S: .\n", long(lines, 30, b".\r\n"), 0)
-    attack("many values", "S: +OK\nrepeat 20000\nS: $v...\nunset v\nend\nS: .\n",
+    attack("many values", "S: +OK\nrepeat 20000\nS: $v...\nunset v\nend\n"
+           "S: .\n",
            long(b"".join(b"%d\r\n" % (10 ** (i % 900)) for i in range(1000)),
                 20, b".\r\n"), 0)
 
