@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_FEATURE_POP3TEST_RUN) += applets/pop3test/need.o
 /* What a server can do, found out once, and connections to it. */
+#include <poll.h>
 #include <string.h>
 
+#include "netio.h"
 #include "script.h"
 
-enum { WORDS = 64, COMMAND_MAX = 4096 };
+enum {
+	WORDS = 64,
+	COMMAND_MAX = 4096,
+	FREE_AGAIN = 100	/* milliseconds, see login_when_free */
+};
 
 /* ---- connections ------------------------------------------------------- */
 
@@ -147,14 +153,15 @@ static int ask(struct run *r, struct conn *c, struct trouble *why)
 static int probe(struct run *r, struct trouble *why)
 {
 	static struct conn c;
-	int e;
 
-	if (r->probed)
-		return 0;
-	e = ask(r, &c, why);
-	conn_close(&c);
-	r->probed = e == 0;
-	return e;
+	if (!r->probed) {
+		ask(r, &c, &r->probe);
+		conn_close(&c);
+		r->probed = true;
+	}
+	/* Found out once, also in vain: each test would wait as long. */
+	*why = r->probe;
+	return r->probe.status == PT_OK ? 0 : -1;
 }
 
 static int skip(struct run *r, const char *what, const char *word, size_t n)
@@ -208,6 +215,34 @@ int run_need(struct run *r, const char *words, struct trouble *why)
 	return 0;
 }
 
+static bool is_in_use(const char *p)
+{
+	while (*p && !str_after(p, "[IN-USE]"))
+		p++;
+	return *p != '\0';
+}
+
+/*
+ * A session that a test has just dropped may have the maildrop for a moment
+ * yet; a test that wants to see IN-USE sends USER and PASS itself.
+ */
+static int login_when_free(struct run *r, struct conn *c, const char *user,
+    const char *pass, struct trouble *why)
+{
+	int64_t until = nio_now() + c->timeout;
+	int e;
+
+	while ((e = cl_login(c, user, pass, why)) < 0 && r->report &&
+	    !c->wire.tls && is_in_use(why->text) && nio_now() < until) {
+		conn_close(c);
+		poll(NULL, 0, FREE_AGAIN);
+		*why = (struct trouble){ 0 };
+		if (run_open(r, c, c->target, why) < 0)
+			return -1;
+	}
+	return e;
+}
+
 /*
  * As the options say; without a user the server must have logged us in
  * already, or the test is not for this call.
@@ -218,7 +253,7 @@ int run_login(struct run *r, struct conn *c, struct trouble *why)
 	const char *pass = vars_get(&r->vars, "pass", 4);
 
 	if (user)
-		return cl_login(c, user, pass ? pass : "", why);
+		return login_when_free(r, c, user, pass ? pass : "", why);
 	if ((!c->greeted && cl_greeting(c, why) < 0) ||
 	    ask_preauth(r, c, why) < 0)
 		return -1;

@@ -146,6 +146,7 @@ struct run {
 	char reason[TRACE_WIDTH];	/* for skipping */
 	/* what "need" found out */
 	bool probed, preauth;
+	struct trouble probe;	/* why it could not; status PT_OK: it could */
 	char capa[CAPA_TEXT];
 	bool own_dir;		/* $dir is ours, to be removed */
 };

@@ -12,6 +12,7 @@ from scripts import *
 need_pop3test("FEATURE_POP3TEST_RUN")
 
 
+def read(path):
     with open(path, "rb") as file:
         return file.read()
 

@@ -69,7 +69,7 @@ def cuts():
             ("C: A\\|\\|B", b"A", b"B\r\n"),
             ("C: A\nC: B\\|C\nC: D", b"A\r\nB", b"C\r\nD\r\n"),
             ("C> A\\|\nC> B\\n", b"A", b"B\n"),
-            ("C: " + "\\|".join("x" * 60), *[b"x"] * 59, b"x\r\n")):
+            ("C: " + "\\|".join("x" * 40), *[b"x"] * 39, b"x\r\n")):
         sent(text[:30], text, *want)
     came = []
 
