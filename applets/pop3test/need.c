@@ -233,7 +233,8 @@ static int login_when_free(struct run *r, struct conn *c, const char *user,
 	int e;
 
 	while ((e = cl_login(c, user, pass, why)) < 0 && r->report &&
-	    !c->wire.tls && is_in_use(why->text) && nio_now() < until) {
+	    c->target->kind != TG_EXEC && !c->wire.tls &&
+	    is_in_use(why->text) && nio_now() < until) {
 		conn_close(c);
 		poll(NULL, 0, FREE_AGAIN);
 		*why = (struct trouble){ 0 };
