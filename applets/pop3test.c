@@ -113,9 +113,13 @@ const char pop3test_usage[] = POP3TEST_USAGE;
 
 int pop3test_main(int argc, char **argv);
 
+static struct options o;
+
 int say_trouble(const struct trouble *t)
 {
-	fd_puts(STDERR_FILENO, "pop3test: ", t->text, "\n", (char *)NULL);
+	/* What -v shows stays a script. */
+	fd_puts(STDERR_FILENO, o.verbose ? "# " : "", "pop3test: ", t->text,
+	    "\n", (char *)NULL);
 	if (t->shown[0]) {
 		fd_puts(STDERR_FILENO, "  ", t->shown, "\n  ", (char *)NULL);
 		for (unsigned i = 0; i < t->caret; i++)
@@ -142,15 +146,9 @@ static const struct verb {
 	{ "stat", true, verb_stat }, { "list", false, verb_list },
 	{ "uidl", false, verb_list }, { "top", false, verb_top },
 	{ "get", false, verb_get }, { "dele", false, verb_dele },
-#if ENABLE_FEATURE_POP3TEST_FILL
-	{ "fill", false, verb_fill },
-#endif
-#if ENABLE_FEATURE_POP3TEST_RUN
-	{ "run", false, verb_run },
-#endif
-#if ENABLE_FEATURE_POP3TEST_LOAD
-	{ "load", false, verb_load },
-#endif
+	{ "fill", false, ENABLE_FEATURE_POP3TEST_FILL ? verb_fill : NULL },
+	{ "run", false, ENABLE_FEATURE_POP3TEST_RUN ? verb_run : NULL },
+	{ "load", false, ENABLE_FEATURE_POP3TEST_LOAD ? verb_load : NULL }
 };
 
 static const struct verb *find_verb(const char *name)
@@ -166,18 +164,22 @@ static const struct verb *find_verb(const char *name)
 /* The verb stands first; without one it is a check. */
 int pop3test_main(int argc, char **argv)
 {
-	static struct options o;
 	const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
 	int e;
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);	/* or there are no exit statuses */
-	o.verb = v ? v->name : "check";
-	e = parse_call(&o, argv + (v != NULL));
-	if (e >= 0)
-		return e;
 	if (!v)
 		v = verbs;
+	if (!v->run)
+		return usage_error("not in this build");
+	o.verb = v->name;
+	e = parse_call(&o, argv + (v != verbs || (argc > 1 &&
+	    !strcmp(argv[1], v->name))));
+	if (e >= 0)
+		return e;
+	if (o.has_pass && o.verbose < 2)
+		secret_keep(o.pass);
 	if (v->alone && o.operands[0])
 		return usage_error("the verb comes first, one target last");
 	return v->run(&o);

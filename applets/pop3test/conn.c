@@ -128,8 +128,12 @@ int conn_open(struct conn *c, const struct target *t, char *const *env,
 {
 	int64_t began = nio_usec();
 
-	if (wire_open(&c->wire, t, c->timeout, c->rcvbuf, env, why) < 0)
+	if (trace_open(c, why) < 0)
 		return -1;
+	if (wire_open(&c->wire, t, c->timeout, c->rcvbuf, env, why) < 0) {
+		trace_shut(c);
+		return -1;
+	}
 	c->open = true;
 	c->eof = c->greeted = c->in_reply = false;
 	c->target = t;
@@ -138,7 +142,6 @@ int conn_open(struct conn *c, const struct target *t, char *const *env,
 	c->sent = c->answered = 0;
 	c->last.is = false;
 	c->paused = 0;
-	trace_open(c);
 	if (c->timing)
 		c->timing->took(c->timing, V_CONNECT, began, nio_usec(), 0,
 		    true);

@@ -74,8 +74,8 @@ static bool is_text(char kind)
 static int check_args(struct reader *r, const char *line,
     const struct directive *d, const char *p)
 {
-	const char *word = "", *what = strpbrk(d->args, "twW") ? NULL :
-	    text_check(p);
+	const char *word = "", *what = strpbrk(d->args, "twW") ||
+	    (d->op == OP_EXEC && text_is_shell(p)) ? NULL : text_check(p);
 
 	if (what)
 		return reader_wrong(r, line, what,

@@ -40,7 +40,7 @@ static int add_script(void *ctx, int fd, const char *name)
 	return add_path(n, n->dir, name);
 }
 
-/* From `start` on; a folder has few files. */
+/* By insertion: a folder has few files. */
 static void sort(const char **list, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {

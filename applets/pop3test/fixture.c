@@ -247,13 +247,21 @@ static int deliver(struct run *r, const struct sline *l, const char *path,
 
 int run_mail(struct run *r, const struct sline *l, struct trouble *why)
 {
-	const char *arg = script_at(r->s, l->arg), *word;
+	const char *arg = script_at(r->s, l->arg), *word, *name;
 	char raw[TEXT_MAX], path[TEXT_MAX], size[TEXT_MAX];
 	size_t n = text_word(&arg, &word);
 	struct str s;
 
 	str_init(&s, raw, sizeof raw);
 	str_mem(&s, word, n);
+	/* The name may have come from a server: it is one in that folder. */
+	name = strrchr(raw, '/');
+	str_init(&s, path, sizeof path);
+	if (run_expand(r, NULL, name ? name + 1 : "", &s, why) < 0)
+		return -1;
+	if (strchr(path, '/'))
+		return trouble_set(why, PT_UNKNOWN, ST_OWN,
+		    "mail: no name of a file: ", path, (char *)NULL);
 	str_init(&s, path, sizeof path);
 	if (run_expand(r, NULL, raw, &s, why) < 0)
 		return -1;
@@ -283,7 +291,7 @@ static int add_setting(void *ctx, const char *name, const char *value)
 	return 0;
 }
 
-char **run_environment(struct run *r, struct trouble *why)
+char **run_environment(struct run *r, bool secrets, struct trouble *why)
 {
 	static struct md_area area;
 	static char *list[ENV_MAX];
@@ -299,7 +307,8 @@ char **run_environment(struct run *r, struct trouble *why)
 	}
 	for (char *p = area.p; p < area.p + area.len && n < ENV_MAX - 1;
 	    p += strlen(p) + 1)
-		list[n++] = p;
+		if (secrets || !str_after(p, "pass="))
+			list[n++] = p;
 	list[n] = NULL;
 	return list;
 }
@@ -312,7 +321,7 @@ static int wait_child(pid_t pid, int ms)
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (nio_now() > until) {
-			kill(pid, SIGKILL);
+			kill(-pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return -1;
 		}
@@ -331,7 +340,7 @@ static pid_t start_shell(const char *command, char *const *settings)
 	};
 	const struct launch l = {
 		.argv = argv, .env = settings, .io = STDERR_FILENO,
-		.net_in = -1, .net_out = -1, .err = -1
+		.net_in = -1, .net_out = -1, .err = -1, .group = true
 	};
 
 	return wire_start(&l);
@@ -339,7 +348,7 @@ static pid_t start_shell(const char *command, char *const *settings)
 
 int run_sh(struct run *r, const char *command, struct trouble *why)
 {
-	char **settings = run_environment(r, why);
+	char **settings = run_environment(r, true, why);
 	char number[24];
 	struct str s;
 	pid_t pid;

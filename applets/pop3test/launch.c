@@ -128,6 +128,8 @@ static void become(const struct launch *l)
 	give(err, STDERR_FILENO);
 	give(net_in, UCSPI_IN);
 	give(net_out, UCSPI_OUT);
+	if (l->group)
+		setpgid(0, 0);
 	/* main ignores SIGPIPE; a server would run on when we are gone. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

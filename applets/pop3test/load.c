@@ -196,7 +196,7 @@ static void be_worker(const struct load *l, uint32_t i, const int gate[2],
 	char none;
 
 	/* Nobody would stop one whose parent has gone. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -295,7 +295,7 @@ static void supervise(struct load *l)
 {
 	const struct timespec tick = { .tv_nsec = TICK * 1000000L };
 	int64_t kill_at = l->sh->end + (int64_t)l->o->timeout * 1000 + GRACE;
-	bool ending = false;
+	bool ending = false, asked = false;
 	int sig = 0;
 
 	do {
@@ -306,10 +306,13 @@ static void supervise(struct load *l)
 			l->sh->stop = 1;
 			signal_all(l, SIGTERM);
 			kill_at = now + GRACE;
+			asked = true;
 		}
 		if (now > kill_at) {
 			ending = true;
-			signal_all(l, SIGKILL);
+			signal_all(l, asked ? SIGKILL : SIGTERM);
+			kill_at = now + (asked ? 0 : GRACE);
+			asked = true;
 		}
 		load_progress(l, now);
 		sig = reap(l, ending) ? sigtimedwait(&ours, NULL, &tick) :

@@ -11,7 +11,7 @@
 #include "verbs.h"
 
 static const char verb_name[PT_VERBS][9] = {
-	[V_CONNECT] = "connect", [V_GREETING] = "greeting", [V_TLS] = "TLS",
+	[V_CONNECT] = "connect", [V_GREETING] = "greeting",
 	[V_AUTH] = "login", [V_CAPA] = "CAPA", [V_STAT] = "STAT",
 	[V_LIST] = "LIST", [V_UIDL] = "UIDL", [V_TOP] = "TOP",
 	[V_RETR] = "RETR", [V_DELE] = "DELE", [V_RSET] = "RSET",

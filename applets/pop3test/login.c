@@ -177,7 +177,7 @@ static int try(struct login *a, enum mechanism m)
 }
 
 /*
- * The password travels in the clear only where nothing else is offered.
+ * First what does not show the password, where it is offered.
  * Within TLS that does not matter, but APOP is known to fail there: servers
  * show a timestamp to all, and have it for those whose password they store.
  */
@@ -253,6 +253,8 @@ int cl_login(struct conn *c, const char *user, const char *pass,
 	char capa[CAPA_TEXT];
 	int r;
 
+	if (c->o->verbose < 2)
+		secret_keep(pass);
 	if (!c->greeted && cl_greeting(c, why) < 0)
 		return -1;
 	if (stls && start_tls(c, capa, why) < 0)

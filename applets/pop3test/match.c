@@ -140,7 +140,7 @@ static int mismatch(struct run *r, const struct sline *l,
 	struct str s;
 
 	str_init(&s, r->got, sizeof r->got);
-	str_safe(&s, got->p, got->len, sizeof r->got / 2);
+	secret_safe(&s, got->p, got->len, sizeof r->got / 2);
 	/* A server we have started may say in its log why it refuses. */
 	str_init(&s, said, sizeof said);
 	if (slot->c.wire.child && slot->c.sent == 1) {
@@ -161,7 +161,7 @@ static int check_reject(struct run *r, const struct slot *slot,
 	if (!slot->rejects || !ere_match(&slot->reject, p, n, false, NULL, 0))
 		return 0;
 	str_init(&s, r->got, sizeof r->got);
-	str_safe(&s, p, n, sizeof r->got / 2);
+	secret_safe(&s, p, n, sizeof r->got / 2);
 	return trouble_set(why, PT_WARNING, ST_REPLY, "forbidden by S!: ",
 	    r->got, (char *)NULL);
 }

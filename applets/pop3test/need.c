@@ -24,7 +24,7 @@ struct command {
 static int start(struct run *r, struct conn *c, struct command *cmd,
     struct target *t, struct trouble *why)
 {
-	char **env = run_environment(r, why);
+	char **env = run_environment(r, false, why);
 
 	t->kind = TG_EXEC;
 	t->argv = cmd->argv;
@@ -69,38 +69,39 @@ int run_open(struct run *r, struct conn *c, const struct target *t,
 	return conn_open(c, t, NULL, why);
 }
 
-/* With anything that a shell would have to read, a shell gets it. */
+/*
+ * With anything that a shell would have to read, a shell gets it as it
+ * stands, with the variables in its environment: what a server has sent is
+ * never a part of the command.
+ */
 int run_exec(struct run *r, struct conn *c, const char *command,
     struct trouble *why)
 {
+	static char text[TEXT_MAX], sh[] = "sh", flag[] = "-c";
 	static struct command cmd;
 	static struct target t;
-	const char *word;
-	unsigned i = 0;
+	const char *p = text, *word;
 	struct str s;
 	size_t n;
-	char *p;
 
-	str_init(&s, cmd.text, sizeof cmd.text);
-	if (run_expand(r, NULL, command, &s, why) < 0)
-		return -1;
-	if (s.p[strcspn(s.p, "\"'|;&<>()*?`")]) {
-		static char sh[] = "sh", flag[] = "-c";
-
+	str_init(&s, text, sizeof text);
+	str_put(&s, command);
+	t.argv = cmd.argv;
+	if (text_is_shell(command)) {
 		cmd.argv[0] = sh;
 		cmd.argv[1] = flag;
-		cmd.argv[2] = s.p;
+		cmd.argv[2] = text;
 		cmd.argv[3] = NULL;
 		return start(r, c, &cmd, &t, why);
 	}
-	for (p = s.p; i < WORDS - 1 && (n = text_word((const char **)&p,
-	    &word)) > 0; i++) {
-		cmd.argv[i] = cmd.text + (word - cmd.text);
+	for (unsigned i = 0; i < WORDS; i++) {
+		n = text_word(&p, &word);
+		cmd.argv[i] = n && i < WORDS - 1 ? text + (word - text) :
+		    NULL;
 		p += *p != '\0';
-		cmd.argv[i][n] = '\0';
+		text[word - text + (ptrdiff_t)n] = '\0';
 	}
-	cmd.argv[i] = NULL;
-	return start(r, c, &cmd, &t, why);
+	return open_command(r, c, &t, why);
 }
 
 /* ---- probing ----------------------------------------------------------- */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -428,6 +429,7 @@ static int set_secrets(struct options *o)
 			return wrong("POP3TEST_PASS is too long", "");
 		o->has_pass = true;
 	}
+	unsetenv("POP3TEST_PASS");	/* what we start needs no password */
 	if (o->has_user && !o->has_pass && !o->users_file)
 		return wrong("no password: -P FILE, -P fd:N or "
 		    "POP3TEST_PASS", "");

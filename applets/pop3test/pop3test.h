@@ -58,6 +58,15 @@ int trouble_errno(struct trouble *t, int status, enum stage stage,
     const char *what);
 const char *stage_name(enum stage stage);
 
+/*
+ * The password, which no message and no transcript is to show, be it that
+ * a server repeats it: "$pass" stands there.
+ */
+void secret_keep(const char *pass);
+size_t secret_at(const char *p, size_t n);	/* its length, or 0 */
+/* As str_safe. */
+void secret_safe(struct str *s, const char *p, size_t n, size_t max);
+
 /* ---- the command line ---- */
 
 enum mechanism {
@@ -175,7 +184,7 @@ struct line {
 };
 
 enum pt_verb {			/* what latencies are told for */
-	V_CONNECT, V_GREETING, V_TLS, V_AUTH, V_CAPA, V_STAT, V_LIST, V_UIDL,
+	V_CONNECT, V_GREETING, V_AUTH, V_CAPA, V_STAT, V_LIST, V_UIDL,
 	V_TOP, V_RETR, V_DELE, V_RSET, V_NOOP, V_QUIT, V_OTHER, V_SESSION,
 	PT_VERBS
 };
@@ -313,7 +322,7 @@ struct trace {
 };
 void trace_init(struct trace *t, const struct options *o);
 /* Where -x wants it, a file for this connection. */
-void trace_open(struct conn *c);
+int trace_open(struct conn *c, struct trouble *why);
 void trace_shut(struct conn *c);
 /*
  * One line that was read: `kind` is what stands behind the tag, '~' for a

@@ -59,6 +59,8 @@ const char *text_check(const char *p);
 bool is_name(const char *p, size_t n);
 /* Behind a duration with its unit, or p: "split 0 1ms TAG", "split 0 TAG". */
 const char *text_skip_duration(const char *p);
+/* Is it a command that a shell has to read? */
+bool text_is_shell(const char *p);
 /* Behind the blanks at p. */
 const char *text_blanks(const char *p);
 /* The next word of *p, which moves behind it; its length, 0 at the end. */
@@ -192,8 +194,8 @@ int run_bind(struct run *r, const char *name, size_t n, const char *value,
     size_t len, struct trouble *why);
 int run_let(struct run *r, const char *arg, struct trouble *why);
 int run_check(struct run *r, const char *arg, struct trouble *why);
-/* NAME=VALUE of all variables, for children; null-terminated. */
-char **run_environment(struct run *r, struct trouble *why);
+/* NAME=VALUE of the variables, for children, but $pass; null-terminated. */
+char **run_environment(struct run *r, bool secrets, struct trouble *why);
 int run_sh(struct run *r, const char *command, struct trouble *why);
 int run_mail(struct run *r, const struct sline *l, struct trouble *why);
 int run_maildir(struct run *r, struct trouble *why);

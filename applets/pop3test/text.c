@@ -121,6 +121,11 @@ const char *text_check(const char *p)
 	}
 }
 
+bool text_is_shell(const char *p)
+{
+	return p[strcspn(p, "\"'|;&<>()*?`")] != '\0';
+}
+
 const char *text_blanks(const char *p)
 {
 	while (*p == ' ' || *p == '\t')

@@ -20,14 +20,14 @@ void trace_init(struct trace *t, const struct options *o)
 }
 
 /* DIR/PID-NUMBER.pop3, or PID-NUMBER-TAG.pop3. */
-void trace_open(struct conn *c)
+int trace_open(struct conn *c, struct trouble *why)
 {
 	static unsigned number;
 	char name[HOST_MAX + 64];
 	struct str s;
 
 	if (!c->o->trace_dir)
-		return;
+		return 0;
 	str_init(&s, name, sizeof name);
 	str_put(&s, c->o->trace_dir);
 	str_char(&s, '/');
@@ -37,9 +37,10 @@ void trace_open(struct conn *c)
 	str_put(&s, c->tag[0] ? "-" : "");
 	str_put(&s, c->tag);
 	str_put(&s, ".pop3");
-	if (!s.cut)
-		c->trace_fd = open(name, O_WRONLY | O_CREAT | O_EXCL |
-		    O_CLOEXEC, 0600);
+	c->trace_fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600);
+	return c->trace_fd >= 0 ? 0 :
+	    trouble_errno(why, PT_UNKNOWN, ST_OWN, name);
 }
 
 void trace_shut(struct conn *c)
@@ -157,7 +158,13 @@ static void put_text(struct shown *s, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char b = (unsigned char)p[i];
+		size_t len = secret_at(p + i, n - i);
 
+		if (len > 0) {
+			put(s, "$pass");
+			i += len - 1;
+			continue;
+		}
 		if (s->mark == 'C' && s->col > COLUMNS) {
 			put(s, "\n");
 			put_head(s, '>');

@@ -7,6 +7,41 @@
 
 #include "pop3test.h"
 
+enum { SECRET_MIN = 4 };	/* shorter ones are parts of other words */
+
+static char secret[SECRET_MAX];
+static size_t secret_len;
+
+void secret_keep(const char *pass)
+{
+	struct str s;
+
+	str_init(&s, secret, sizeof secret);
+	str_put(&s, pass);
+	secret_len = s.len >= SECRET_MIN ? s.len : 0;
+}
+
+size_t secret_at(const char *p, size_t n)
+{
+	return secret_len && secret_len <= n &&
+	    memcmp(p, secret, secret_len) == 0 ? secret_len : 0;
+}
+
+void secret_safe(struct str *s, const char *p, size_t n, size_t max)
+{
+	size_t len, i = 0;
+
+	while (i < n && i < max) {
+		len = secret_at(p + i, n - i);
+		if (len > 0)
+			str_put(s, "$pass");
+		else
+			str_safe(s, p + i, len = 1, 1);
+		i += len;
+	}
+	str_put(s, i < n ? "..." : "");
+}
+
 int trouble_set(struct trouble *t, int status, enum stage stage,
     const char *first, ...)
 {
@@ -17,7 +52,7 @@ int trouble_set(struct trouble *t, int status, enum stage stage,
 	str_init(&s, text, sizeof text);
 	va_start(ap, first);
 	for (const char *z = first; z; z = va_arg(ap, const char *))
-		str_safe(&s, z, strlen(z), sizeof text);
+		secret_safe(&s, z, strlen(z), sizeof text);
 	va_end(ap);
 	t->status = status;
 	t->stage = stage;

@@ -132,7 +132,8 @@ static int entry(struct listing *l, const char *p, size_t n)
 	if (l->uidl ? !is_uid(word) : !is_size(word, &size))
 		return session_wrong(l->uidl ? "no unique-id: " :
 		    "no size: ", word);
-	l->lines++;
+	if (l->lines++ == MESSAGES_MAX)
+		return session_wrong(l->command, ": does not end");
 	l->octets += size;
 	put_pair("message", number, l->uidl ? "uid" : "octets", size,
 	    l->uidl ? word : NULL);

@@ -21,6 +21,7 @@ struct launch {
 	int io;			/* becomes 0 and 1 */
 	int net_in, net_out;	/* become 6 and 7, or -1 */
 	int err;		/* becomes 2, or -1: as ours */
+	bool group;		/* of its own, to be ended with all it starts */
 };
 
 /* The child, or -1 with errno.  What it cannot run it says on its fd 2. */

@@ -10,7 +10,9 @@
  * distance from the one before: what a stall has held up must not come
  * back as a burst that no user would have made.
  */
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "load.h"
@@ -331,9 +333,18 @@ static void begin_run(struct worker *w, struct run *run)
 	run_set(run, "i", number);
 }
 
+static struct run run;
+
+/* Takes $dir along; it is all system calls. */
+static void ended(int sig)
+{
+	run_remove_dir(&run);
+	signal(sig, SIG_DFL);
+	kill(getpid(), sig);
+}
+
 void worker_run(const struct load *l, uint32_t number)
 {
-	static struct run run;
 	struct worker w = {
 		.timing = { took }, .l = l, .tally = &l->tally[number],
 		.number = number,
@@ -341,6 +352,7 @@ void worker_run(const struct load *l, uint32_t number)
 	};
 	uint32_t streak = 0;
 
+	signal(SIGTERM, ended);
 	if (l->script)
 		begin_run(&w, &run);
 	while (next_session(&w)) {

@@ -174,14 +174,14 @@ def opening():
     good("exec with variables and blanks",
          "set m %s\nexec   %s  mdpop3d -a\t-e -m $m \nS: +OK\nC: STAT\n"
          "S: +OK 3\n" % (box.path, POPBOX))
-    good("exec by a shell", "exec printf '+OK a  b\\\\r\\\\n'; cat\n"
+    good("exec by a shell", "exec printf '+OK a  b\\r\\n'; cat\n"
          "S= +OK a  b\nC: x y\nS= x y\nhalf\neof\n")
     good("exec has the variables in its environment", "set v a b\n"
-         "exec printf '+OK %s\\r\\n' \"\\$v\"; cat\nS= +OK a b\n")
-    good("exec beside others", "Sa: +OK this\nexec printf '+OK x\\\\r\\\\n'; "
+         "exec printf '+OK %s\\r\\n' \"$v\"; cat\nS= +OK a b\n")
+    good("exec beside others", "Sa: +OK this\nexec printf '+OK x\\r\\n'; "
          "cat\nS: +OK x\nCa: NOOP\nSa: +OK\n", a)
-    good("exec again", "exec printf '+OK 1\\\\r\\\\n'; cat\nS: +OK 1\n"
-         "exec printf '+OK 2\\\\r\\\\n'; cat\nS: +OK 2\n")
+    good("exec again", "exec printf '+OK 1\\r\\n'; cat\nS: +OK 1\n"
+         "exec printf '+OK 2\\r\\n'; cat\nS: +OK 2\n")
 
 
 @test
@@ -198,7 +198,7 @@ def cannot_start():
         r"EOF.*it says: cannot run /no/such/program: No such file")
     bad("it dies", "exec echo oh dear >&2; exit 3\nS: +OK\n", None, 2,
         r"EOF.*it says: oh dear")
-    bad("it dies later", "exec printf '+OK\\\\r\\\\n'; read x; echo bye >&2\n"
+    bad("it dies later", "exec printf '+OK\\r\\n'; read x; echo bye >&2\n"
         "S: +OK\nC: x\nS: +OK\n", None, 2, r"EOF.*it says: bye")
 
 
