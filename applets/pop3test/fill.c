@@ -54,19 +54,28 @@ static const struct form {
 
 struct fill {
 	const struct form *form;
-	uint32_t random;	/* xorshift32: never 0 */
+	uint32_t random;
 	uint64_t left;		/* octets of lines to fill it up with */
 	msg_sink *put;
 	void *ctx;
 };
 
-/* Not for secrets: the same seed has to give the same messages. */
-static uint32_t next_random(struct fill *f)
+uint32_t random_begin(uint32_t seed, uint32_t stream)
 {
-	f->random ^= f->random << 13;
-	f->random ^= f->random >> 17;
-	f->random ^= f->random << 5;
-	return f->random;
+	uint32_t x = seed * 2654435761U + stream;
+
+	return x ? x : 1;
+}
+
+/* Marsaglia's xorshift32: no zero in, none out. */
+uint32_t random_next(uint32_t *state)
+{
+	uint32_t x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return *state = x;
 }
 
 /* So many letters and digits; none of them a dot. */
@@ -82,7 +91,7 @@ static int put_text(struct fill *f, uint64_t n)
 
 		for (size_t i = 0; i < take; i++, bits >>= 5) {
 			if (i % 6 == 0)
-				bits = next_random(f);
+				bits = random_next(&f->random);
 			text[i] = letter[bits & 31];
 		}
 		e = f->put(f->ctx, text, take);
@@ -250,8 +259,7 @@ int fill_message(int fd, uint64_t size, uint32_t seed, uint32_t number,
 	char text[HEAD];
 	struct str s;
 
-	f.random = (seed + 1) * 2654435761u ^ (number + 1) * 40503u;
-	f.random += f.random == 0;
+	f.random = random_begin(seed, (number + 1) * 40503U);
 	plan(&f, &h, size);
 	measure(f, &md5);
 	md5_end(&md5, sum);

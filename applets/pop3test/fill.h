@@ -32,4 +32,11 @@ int fill_message(int fd, uint64_t size, uint32_t seed, uint32_t number,
 /* Opens a Maildir; what is missing of it, or all of it, is made.  get.c */
 int fill_maildir(struct md *md, const char *path, struct trouble *why);
 
+/*
+ * Numbers that look random and follow from the seed: not for secrets.  Each
+ * stream has others.
+ */
+uint32_t random_begin(uint32_t seed, uint32_t stream);
+uint32_t random_next(uint32_t *state);
+
 #endif

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "fill.h"
 #include "ledger.h"
 #include "netio.h"
 #include "verbs.h"

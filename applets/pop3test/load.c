@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fill.h"
 #include "load.h"
 #include "netio.h"
 #include "script.h"

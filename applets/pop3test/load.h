@@ -109,9 +109,6 @@ struct worker {
 	int64_t late;		/* how much after its time this session began */
 };
 
-/* Numbers that come again with the same seed; a stream for each worker. */
-uint32_t random_begin(uint32_t seed, uint32_t stream);
-uint32_t random_next(uint32_t *state);
 void pause_usec(int64_t us);
 void failure_note(struct shared *sh, const struct trouble *why);
 uint32_t load_failed(const struct shared *sh);	/* sessions */

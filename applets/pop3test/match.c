@@ -213,14 +213,12 @@ static int step_exact(struct run *r, const struct sline *l,
 static void compile(struct run *r, const struct sline *l, struct ere *e,
     const char **names)
 {
-	const char *arg = script_at(r->s, l->arg), *arrow = NULL, *error;
+	const char *arg = script_at(r->s, l->arg), *error;
+	const char *arrow = text_arrow(arg);
 	char text[TEXT_MAX];
 	struct str s;
 	size_t at;
 
-	for (const char *p = arg; *p; p++)
-		if (str_after(p, " -> "))
-			arrow = p;
 	str_init(&s, text, sizeof text);
 	str_mem(&s, arg, arrow ? (size_t)(arrow - arg) : strlen(arg));
 	(void)ere_compile(e, text, &error, &at);	/* checked before */

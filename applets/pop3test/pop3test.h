@@ -120,6 +120,8 @@ int parse_call(struct options *o, char **argv);
 
 /* ---- targets: target.c ---- */
 
+/* The value of a digit, or -1. */
+int hex_digit(char c);
 /* HOST, HOST:PORT, [V6]:PORT, a URL, unix:/PATH or "-". */
 int target_parse(struct target *t, const char *text, struct trouble *why);
 uint16_t target_port(const struct target *t);

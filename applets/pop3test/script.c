@@ -107,21 +107,11 @@ int reader_names(struct reader *r, const char *line, const char *p)
 	return 0;
 }
 
-/* Where " -> NAMES" begins behind an expression, or null. */
-static char *find_arrow(char *p)
-{
-	char *found = NULL;
-
-	for (; *p; p++)
-		if (str_after(p, " -> "))
-			found = p;
-	return found;
-}
-
 static int check_ere(struct reader *r, const char *line, char *arg)
 {
 	static struct ere scratch;
-	char *arrow = find_arrow(arg);
+	const char *found = text_arrow(arg);
+	char *arrow = found ? arg + (found - arg) : NULL;
 	const char *error;
 	size_t place;
 	int e;

@@ -59,6 +59,8 @@ const char *text_check(const char *p);
 bool is_name(const char *p, size_t n);
 /* Behind a duration with its unit, or p: "split 0 1ms TAG", "split 0 TAG". */
 const char *text_skip_duration(const char *p);
+/* Where " -> NAMES" begins behind an expression, or null. */
+const char *text_arrow(const char *p);
 /* Is it a command that a shell has to read? */
 bool text_is_shell(const char *p);
 /* Behind the blanks at p. */

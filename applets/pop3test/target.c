@@ -88,7 +88,7 @@ static int take_host(struct target *t, const char *p, size_t n,
 	return s.cut ? bad(why, "too long", "") : 0;
 }
 
-static int hex_digit(char c)
+int hex_digit(char c)
 {
 	int low = ascii_lower(c);
 

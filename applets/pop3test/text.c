@@ -26,14 +26,6 @@ bool is_name(const char *p, size_t n)
 	return n > 0 && n <= NAME_LEN && name_length(p) == n;
 }
 
-static int hex_digit(char c)
-{
-	c = (char)ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What follows a backslash. */
 static const char *escape(const char *p, struct token *t)
 {
@@ -119,6 +111,16 @@ const char *text_check(const char *p)
 			return NULL;
 		at = p;
 	}
+}
+
+const char *text_arrow(const char *p)
+{
+	const char *found = NULL;
+
+	for (; *p; p++)
+		if (str_after(p, " -> "))
+			found = p;
+	return found;
 }
 
 bool text_is_shell(const char *p)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <time.h>
 
+#include "fill.h"
 #include "load.h"
 #include "netio.h"
 #include "script.h"
@@ -51,24 +52,6 @@ void shared_lock(uint32_t *lock)
 void shared_unlock(uint32_t *lock)
 {
 	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
-}
-
-uint32_t random_begin(uint32_t seed, uint32_t stream)
-{
-	uint32_t x = seed * 2654435761U + stream;
-
-	return x ? x : 1;
-}
-
-/* Marsaglia's xorshift32: no zero in, none out. */
-uint32_t random_next(uint32_t *state)
-{
-	uint32_t x = *state;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return *state = x;
 }
 
 /* ---- what happened ------------------------------------------------------ */
