@@ -18,36 +18,38 @@ MAIL = [b"A: b\r\n\r\nhello\r\n", b"A: b\r\n\r\n.dot\r\n"]
 OCTETS = sum(map(len, MAIL))
 
 
+# Before there are threads: what is being written cannot be executed.
+ROOT = scratch("router")
+shutil.copy(POPBOX, ROOT + "/popbox")
+os.mkdir(ROOT + "/mnt")
+os.chmod(ROOT + "/mnt", 0o777)
+
+
 def alone(*args, stdin=b"pw\n"):
     """In a root directory that holds the binary and /mnt, as anybody."""
     need_root()
-    root = scratch("router")
-    shutil.copy(POPBOX, root + "/popbox")
-    os.mkdir(root + "/mnt")
-    os.chmod(root + "/mnt", 0o777)
 
     def enter():
-        os.chroot(root)
+        os.chroot(ROOT)
         os.chdir("/")
         os.setgroups([])
         os.setgid(PLAIN)
         os.setuid(PLAIN)
 
-    done = subprocess.run(["/popbox", "pop3test", *args], input=stdin,
+    return subprocess.run(["/popbox", "pop3test", *args], input=stdin,
                           preexec_fn=enter, env={}, capture_output=True,
                           timeout=PATIENCE)
-    return done, root
 
 
 @test
 def check():
     """check, with a password from a descriptor"""
     server = Fake(ordinary(MAIL))
-    done, root = alone("check", "-u", "al", "-P", "fd:0", server.target)
+    done = alone("check", "-u", "al", "-P", "fd:0", server.target)
     is_((done.returncode, done.stderr), (0, b""), "one command, no other")
     like(done.stdout, r"\APOP3 OK - 2 messages \(%d octets\)" % OCTETS,
          "the line for the administrator")
-    is_(sorted(os.listdir(root)), ["mnt", "popbox"],
+    is_(sorted(os.listdir(ROOT)), ["mnt", "popbox"],
         "there was nothing else")
 
 
@@ -56,9 +58,9 @@ def name():
     """a name without /etc/hosts"""
     server = Fake(ordinary(MAIL))
     port = server.target.rpartition(":")[2]
-    done, _ = alone("check", "localhost:" + port)
+    done = alone("check", "localhost:" + port)
     is_(done.returncode, 0, "localhost needs no /etc/hosts")
-    done, _ = alone("check", "-t", "1", "mail.example.org:" + port)
+    done = alone("check", "-t", "1", "mail.example.org:" + port)
     is_(done.returncode, 3, "another name needs a name server: exit 3")
     like(done.stdout, r"\APOP3 UNKNOWN - mail\.example\.org",
          "and the line says which name")
@@ -68,10 +70,10 @@ def name():
 def fetch():
     """get into a Maildir that is made"""
     server = Fake(ordinary(MAIL))
-    done, root = alone("get", "all", "/mnt/Maildir", "-u", "al", "-P",
+    done = alone("get", "all", "/mnt/Maildir", "-u", "al", "-P",
                        "fd:0", server.target)
     is_((done.returncode, done.stderr), (0, b""), "get all")
-    new = root + "/mnt/Maildir/new/"
+    new = ROOT + "/mnt/Maildir/new/"
     found = []
     for entry in sorted(os.listdir(new)):
         with open(new + entry, "rb") as file:
