@@ -58,18 +58,33 @@ static int remove_file(void *ctx, int fd, const char *name)
 	return 0;
 }
 
+/* A signal that ends us finds the directory noted, or not there. */
+static int new_dir(struct run *r, struct str *path)
+{
+	sigset_t all, before;
+	int e;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	e = wire_mkdir(path);
+	if (e == 0) {
+		r->own_dir = true;
+		run_set(r, "dir", path->p);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return e;
+}
+
 static const char *own_dir(struct run *r, struct trouble *why)
 {
 	char path[VALUE_MAX];
 	struct str s;
 
 	str_init(&s, path, sizeof path);
-	if (wire_mkdir(&s) < 0) {
+	if (new_dir(r, &s) < 0) {
 		trouble_errno(why, PT_UNKNOWN, ST_OWN, path);
 		return NULL;
 	}
-	r->own_dir = true;
-	run_set(r, "dir", path);
 	if (run_bind(r, "dir", 3, path, s.len, why) < 0)
 		return NULL;
 	str_put(&s, parts[0]);
