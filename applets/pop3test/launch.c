@@ -57,8 +57,11 @@ static bool same_name(const char *a, const char *b)
 	return n == str_span(b, '=') && memcmp(a, b, n) == 0;
 }
 
-/* In pages that nobody gives back: it is for a child that execs. */
-char **wire_environ(char *const *more)
+/*
+ * Our environment, with `more` added and in the place of what is there; in
+ * pages that nobody gives back: it is for a child that execs.
+ */
+static char **wire_environ(char *const *more)
 {
 	struct md_area a = { .len = 0 };
 	size_t n = 1, added = 0;

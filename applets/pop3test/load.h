@@ -110,7 +110,6 @@ struct worker {
 };
 
 void pause_usec(int64_t us);
-void failure_note(struct shared *sh, const struct trouble *why);
 uint32_t load_failed(const struct shared *sh);	/* sessions */
 /* Sessions until the end of the run. */
 void worker_run(const struct load *l, uint32_t number);

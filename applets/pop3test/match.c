@@ -102,8 +102,9 @@ static bool first_words_equal(const char *pattern, const struct line *l)
 	    memcmp(pattern, l->p, n) == 0;
 }
 
-int match_pattern(struct run *r, const struct conn *c, const char *pattern,
-    const struct line *l, struct trouble *why)
+/* Matches a pattern and, if all of it does, binds its variables: 1, 0, -1. */
+static int match_pattern(struct run *r, const struct conn *c,
+    const char *pattern, const struct line *l, struct trouble *why)
 {
 	struct binding b[BINDINGS];
 	const char *p = l->p, *text = pattern;

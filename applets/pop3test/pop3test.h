@@ -268,9 +268,6 @@ int conn_send(struct conn *c, struct trouble *why);
  * EOF, error, an end that is not CRLF, and a status line over STATUS_MAX.
  */
 int conn_line(struct conn *c, struct line *l, struct trouble *why);
-/* The same, or `none` set where the server has closed the connection. */
-int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
-    struct trouble *why);
 /* Looks at the next line without taking it; as far as LINE_KEEP. */
 int conn_peek(struct conn *c, struct line *l, struct trouble *why);
 

@@ -168,8 +168,7 @@ static void take_status(struct conn *c, const struct line *l)
 	conn_answered(c, l->ok);
 }
 
-int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
-    struct trouble *why)
+int conn_line(struct conn *c, struct line *l, struct trouble *why)
 {
 	struct limit limit;
 	bool crlf = true;
@@ -178,9 +177,8 @@ int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
 	limit_begin(c, &limit);
 	if (look(c, &limit, &n, why) < 0)
 		return -1;
-	*none = n == 0;
 	if (n == 0)
-		return 0;
+		return unexpected_eof(c, why);
 	keep = n < LINE_KEEP ? n : LINE_KEEP - 1;
 	memcpy(c->line, c->ibuf + c->ipos, keep);
 	*l = (struct line){ .p = c->line, .octets = n };
@@ -206,15 +204,6 @@ int conn_line_or_eof(struct conn *c, struct line *l, bool *none,
 	if (l->status || !c->greeted)
 		take_status(c, l);
 	return check_line(c, l, crlf, why);
-}
-
-int conn_line(struct conn *c, struct line *l, struct trouble *why)
-{
-	bool none;
-
-	if (conn_line_or_eof(c, l, &none, why) < 0)
-		return -1;
-	return none ? unexpected_eof(c, why) : 0;
 }
 
 int conn_peek(struct conn *c, struct line *l, struct trouble *why)

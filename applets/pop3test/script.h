@@ -211,9 +211,6 @@ int dir_each(const char *path, int (*f)(void *ctx, int fd,
 /* Is all of it there?  STEP_SKIP with r->reason, if not. */
 int run_need(struct run *r, const char *words, struct trouble *why);
 int run_login(struct run *r, struct conn *c, struct trouble *why);
-/* Matches a pattern and, if all of it does, binds its variables. */
-int match_pattern(struct run *r, const struct conn *c, const char *pattern,
-    const struct line *l, struct trouble *why);	/* 1, 0 or -1 */
 int step_read(struct run *r, const struct sline *l, struct trouble *why);
 int step_send(struct run *r, const struct sline *l, struct trouble *why);
 int step_do(struct run *r, const struct sline *l, struct trouble *why);

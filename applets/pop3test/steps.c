@@ -6,7 +6,7 @@
 
 #include "script.h"
 
-enum { CUTS = TEXT_MAX / 2, MS_MAX = 24 * 3600 * 1000 };
+enum { CUTS = TEXT_MAX / 2 };
 
 /* ---- sending ----------------------------------------------------------- */
 

@@ -37,6 +37,9 @@ int trace_open(struct conn *c, struct trouble *why)
 	str_put(&s, c->tag[0] ? "-" : "");
 	str_put(&s, c->tag);
 	str_put(&s, ".pop3");
+	if (s.cut)
+		return trouble_set(why, PT_UNKNOWN, ST_OWN,
+		    "-x: a path too long: ", name, (char *)NULL);
 	c->trace_fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0600);
 	return c->trace_fd >= 0 ? 0 :

@@ -28,8 +28,6 @@ struct launch {
 pid_t wire_start(const struct launch *l);
 /* The path of a program, by $PATH; false with errno. */
 bool wire_program(const char *name, struct str *path);
-/* Our environment, with `more` added and in the place of what is there. */
-char **wire_environ(char *const *more);
 /* A new directory below $TMPDIR, for us alone; -1 with errno. */
 int wire_mkdir(struct str *path);
 /* A file in memory for standard error, or -1: then it goes where ours does. */

@@ -56,7 +56,7 @@ void shared_unlock(uint32_t *lock)
 
 /* ---- what happened ------------------------------------------------------ */
 
-void failure_note(struct shared *sh, const struct trouble *why)
+static void failure_note(struct shared *sh, const struct trouble *why)
 {
 	uint32_t i = 0;
 

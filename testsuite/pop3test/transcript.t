@@ -380,6 +380,11 @@ def files():
     ok(SECRET.encode() in data and data == got.err, "-x and -vv", data)
     got = run("S: +OK\n", server, "-x", "/nowhere/at/all")
     is_(got.status, 3, "-x: a folder that is not there", got)
+    deep = scratch() + "/" + "x" * 200
+    os.makedirs(deep + "/" + "y" * 200)
+    got = run("S: +OK\n", server, "-x", deep + "/" + "y" * 200)
+    is_((got.status, os.listdir(deep)), (3, ["y" * 200]),
+        "-x: a path too long is no other path", got)
 
 
 run_tests(jobs=4)
