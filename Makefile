@@ -35,8 +35,8 @@ CONFIG_GOALS := defconfig $(DEFCONFIGS) menuconfig nconfig config oldconfig \
 	randconfig
 PLAIN_GOALS := clean mrproper coverage dist help setup FRC
 CHECKS := check check-clients check-superservers check-pop3test \
-	check-conformance check-mutants
-BUILD_GOALS := all $(CHECKS) fuzz demo install install-noclobber \
+	check-conformance check-mutants check-maildirck check-maildirck-live
+BUILD_GOALS := all $(CHECKS) bench-maildirck fuzz demo install install-noclobber \
 	uninstall sizes baseline bloatcheck objects unit
 .PHONY: $(CONFIG_GOALS) $(PLAIN_GOALS) $(BUILD_GOALS)
 
@@ -76,6 +76,9 @@ $(B)/applets.h: FRC
 
 $(B)/usage.h: FRC
 	@$(AWK) -f scripts/usage.awk $(APPLET_SRC) >$@.new && $(call settle,$@)
+
+$(B)/findtext.h: applets/maildirck/findings.h scripts/pack.awk
+	@$(AWK) -f scripts/pack.awk $< >$@.new && mv $@.new $@
 
 # ---- configuration ----------------------------------------------------------
 
@@ -243,6 +246,7 @@ $(OBJS): $(B)/%.o: %.c $(GEN) $(B)/flags | $(KINC) $(filter %.a,$(HASHES))
 	$(call say,CC,$<)
 	@mkdir -p $(dir $@)
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+$(B)/applets/maildirck/findings.o: $(B)/findtext.h
 
 $(XDIR)/libcrypt.a: scripts/xcrypt | $(KINC) $(B)/flags
 	$(call say,XCRYPT,$@)
@@ -286,6 +290,9 @@ demo:
 	@scripts/demo $(B)/popbox
 sizes:
 	@scripts/sizes $(B)/sizes
+bench-maildirck: all
+	@scripts/setup bench
+	@BUILD=$(B) bench/maildirck
 baseline: all
 	@cp $(B)/popbox_unstripped $(B)/popbox_baseline
 bloatcheck: all
@@ -309,9 +316,9 @@ uninstall: $(B)/popbox.links
 
 # ---- the rest ---------------------------------------------------------------
 
-OUTPUT := applets libmd unit test sizes layers superservers peers fuzz kinc \
+OUTPUT := applets libmd unit test sizes layers superservers peers fuzz bench kinc \
 	xcrypt Config.in Config.applets obj.mk config.mk flags autoconf.h \
-	applets.h usage.h popbox popbox_unstripped popbox_baseline popbox.links
+	applets.h usage.h findtext.h popbox popbox_unstripped popbox_baseline popbox.links
 
 # By name: O may be a directory that holds other things as well.
 clean:

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/content.o
+/*
+ * What a message's bytes tell.  One defect gives one finding: what follows
+ * from another is not told, so the order of the checks counts.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "content.h"
+#include "date.h"
+
+enum {
+	HEAD = 4096,		/* of the begin and of the end, LEVEL_HEAD */
+	TAIL = 256,		/* left for the next turn, to look ahead */
+	DAY = 86400,
+	SECTOR = 512,		/* as many NULs in a row: lost data */
+	LINE_MAX_SMTP = 998,	/* RFC 5322 section 2.1.1 */
+	FROZEN = 0x30,		/* FS_IMMUTABLE_FL, FS_APPEND_FL */
+	YEAR_1990 = 631152000
+};
+
+struct look {
+	struct ck *ck;
+	struct entry *e;
+	int fd;
+	uint64_t size;		/* as lstat told */
+	uint64_t seen;		/* bytes read */
+	bool full;		/* all bytes are looked at */
+	bool packed;
+	bool high, nul_head;	/* 8-bit bytes, NULs in the header */
+	struct head h;
+	struct bytes b;
+};
+
+/* A finding with a number in its detail, unless `after` is null. */
+static void say(struct look *l, enum id id, const char *before, uint64_t n,
+    const char *after)
+{
+	char detail[96];
+	struct str s;
+
+	str_init(&s, detail, sizeof detail);
+	str_put(&s, before);
+	if (after) {
+		str_u64(&s, n);
+		str_put(&s, after);
+	}
+	(void)found_entry(l->ck, l->e, id, s.len ? detail : NULL);
+}
+
+/* ---- times -------------------------------------------------------------- */
+
+bool content_odd_time(const struct ck *ck, int64_t t)
+{
+	return t < YEAR_1990 || t > ck->now + DAY;
+}
+
+static void check_time(struct look *l)
+{
+	int64_t t = l->e->st.st_mtime;
+
+	if (content_odd_time(l->ck, t))
+		say(l, C14, t < YEAR_1990 ? "before 1990" : "in the future",
+		    0, NULL);
+}
+
+/* ---- the header --------------------------------------------------------- */
+
+static const char *find_word(const char *p, size_t n, const char *lower)
+{
+	size_t len = strlen(lower), i = 0;
+
+	for (; n >= len; p++, n--) {
+		for (i = 0; i < len && ascii_lower(p[i]) == lower[i]; i++)
+			;
+		if (i == len)
+			return p + len;
+	}
+	return NULL;
+}
+
+/* What the last part of a multipart has to be followed by. */
+static void find_boundary(struct look *l, const char *head, size_t n)
+{
+	size_t len, k = 2;
+	const char *v = header_find(head, n, "content-type:", &len), *p, *end;
+	char *to = l->b.boundary;
+	bool quote;
+
+	p = v ? find_word(v, len, "multipart/") : NULL;
+	if (!p)
+		return;
+	end = v + len;
+	p = find_word(p, (size_t)(end - p), "boundary=");
+	if (!p)
+		return;
+	quote = p < end && *p == '"';
+	for (p += quote; p < end && (unsigned char)*p >= ' ' && *p != '"' &&
+	    (quote || (*p != ' ' && *p != ';')); p++) {
+		if (k == sizeof l->b.boundary - 2)
+			return;	/* longer than RFC 2046 allows */
+		to[k++] = *p;
+	}
+	if (k == 2)
+		return;
+	to[0] = to[1] = to[k] = to[k + 1] = '-';
+	l->b.nboundary = k + 2;
+}
+
+static void hash_id(struct look *l, const char *head, size_t n)
+{
+	size_t len;
+	const char *v = header_find(head, n, "message-id:", &len);
+
+	if (!v)
+		return;
+	for (; len && (unsigned char)*v <= ' '; len--)
+		v++;
+	while (len && (unsigned char)v[len - 1] <= ' ')
+		len--;
+	if (len)
+		l->e->mid_hash = hash_bytes(l->ck->seed, v, len);
+}
+
+/* As mail servers store it: compressed, or encrypted by Dovecot. */
+static bool is_packed(const char *p, size_t n)
+{
+	static const char magic[] = "\2\x1f\x8b" "\3BZh" "\4\x28\xb5\x2f\xfd"
+	    "\5\xfd" "7zXZ" "\7CRYPTED" "\13Dovecot-LZ4";
+
+	for (const char *m = magic; *m; m += *m + 1)
+		if ((size_t)*m <= n && memcmp(p, m + 1, (size_t)*m) == 0)
+			return true;
+	return false;
+}
+
+static void look_at_head(struct look *l, const char *p, size_t n)
+{
+	size_t end;
+
+	memcpy(l->e->first, p, n < 4 ? n : 4);
+	l->packed = is_packed(p, n);
+	head_look(&l->h, p, n);
+	if (looking_for(l->ck, C13))
+		hash_id(l, p + l->h.start, n - l->h.start);
+	end = l->h.end ? l->h.end : n;
+	l->nul_head = memchr(p, '\0', end) != NULL;
+	if (!l->full)
+		return;
+	for (size_t i = 0; i < end; i++)
+		l->high |= (unsigned char)p[i] >> 7;
+	find_boundary(l, p + l->h.start, n - l->h.start);
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+/* As many bytes as there are, up to cap; only short reads take two calls. */
+static ptrdiff_t fill(struct look *l, unsigned char *p, size_t cap)
+{
+	size_t n = 0;
+
+	while (n < cap && (n == 0 || l->seen < l->size)) {
+		ptrdiff_t r = fd_read(l->fd, p + n, cap - n);
+
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			break;
+		n += (size_t)r;
+		l->seen += (size_t)r;
+	}
+	return (ptrdiff_t)n;
+}
+
+static void add_hash(struct look *l, const unsigned char *p, size_t n)
+{
+	struct entry *e = l->e;
+
+	if (looking_for(l->ck, C12) || looking_for(l->ck, C15))
+		e->hash = hash_bytes(l->ck->seed ^ e->hash, p, n);
+}
+
+static int read_all(struct look *l)
+{
+	unsigned char *p = content_room + 1;
+	size_t have = 0;
+
+	for (bool first = true;; first = false) {
+		ptrdiff_t r = fill(l, p + have, ROOM - have);
+		size_t top, end;
+
+		if (r < 0)
+			return -errno;
+		add_hash(l, p + have, (size_t)r);
+		top = have + (size_t)r;
+		if (first)
+			look_at_head(l, (char *)p, top);
+		end = l->seen >= l->size || r == 0 ? top : top - TAIL;
+		bytes_look(&l->b, p, p + end, p + top);
+		if (end == top)
+			return 0;
+		memmove(content_room, p + end - 1, TAIL + 1);
+		have = TAIL;
+	}
+}
+
+/* Begin and end. */
+static int read_ends(struct look *l)
+{
+	unsigned char *p = content_room + 1;
+	bool small = l->size <= 2 * HEAD;
+	ptrdiff_t r = fill(l, p, small ? 2 * HEAD : HEAD);
+
+	if (r < 0)
+		return -errno;
+	look_at_head(l, (char *)p, (size_t)r);
+	bytes_look(&l->b, p, p + r, p + r);
+	if (small || r < HEAD)
+		return 0;
+	l->b.at = l->b.line = l->size - HEAD;
+	r = pread(l->fd, p, HEAD, (off_t)l->b.at);
+	if (r < 0)
+		return -errno;
+	content_room[0] = '\n';
+	bytes_look(&l->b, p, p + r, p + r);
+	return 0;
+}
+
+/* Where the end is lost, all of it: from where on? */
+static int read_file(struct look *l)
+{
+	int e;
+
+	content_room[0] = '\n';
+	e = l->full ? read_all(l) : read_ends(l);
+	if (e || l->full || l->b.nul_end < l->size)
+		return e;
+	l->full = true;
+	l->seen = 0;
+	memset(&l->b, 0, sizeof l->b);
+	content_room[0] = '\n';
+	return lseek(l->fd, 0, SEEK_SET) < 0 ? -errno : read_all(l);
+}
+
+/* ---- what it comes to --------------------------------------------------- */
+
+static bool has_hole(const struct look *l)
+{
+	off_t at;
+
+	if ((uint64_t)l->e->st.st_blocks * SECTOR >= l->size)
+		return false;
+	at = lseek(l->fd, 0, SEEK_HOLE);
+	return at >= 0 && (uint64_t)at < l->size;
+}
+
+/* Data that is not there: true where nothing else is worth a word. */
+static bool check_lost(struct look *l)
+{
+	struct bytes *b = &l->b;
+	bool tail = b->nul_end == l->size;
+
+	if (b->nul == l->seen && b->nul == l->size)
+		say(l, C02, "", 0, NULL);
+	else if (tail)
+		say(l, C03, "from byte ", l->size - b->nul_run, " on");
+	else if (has_hole(l))
+		say(l, F10, "", 0, NULL);
+	else if (b->nul_longest >= SECTOR && l->h.fields)
+		say(l, C03, "", b->nul_longest, " NULs in the middle");
+	else if (l->e->n.size != MD_NOSIZE && l->size < l->e->n.size)
+		say(l, C04, "", l->size, " bytes are left");
+	else
+		return false;
+	return true;
+}
+
+/* The same for what is no message, or several. */
+static bool check_kind(struct look *l)
+{
+	struct head *h = &l->h;
+	bool all = l->full || l->seen == l->size;
+
+	if (h->from && l->full && l->b.froms)
+		say(l, C06, "", l->b.froms + 1, " messages");
+	else if (h->fields == 0)
+		say(l, C07, "", 0, NULL);
+	else if (all && !h->end && !l->b.empty_line)
+		say(l, C04, "header without its end", 0, NULL);
+	else if (all && l->b.nboundary && !l->b.closed)
+		say(l, C04, "multipart without its last boundary", 0, NULL);
+	else
+		return false;
+	return true;
+}
+
+static void check_text(struct look *l)
+{
+	struct bytes *b = &l->b;
+	struct entry *e = l->e;
+
+	e->bare_lf = b->lf - b->crlf;
+	if (b->crlf && e->bare_lf)
+		say(l, C09, "", b->crlf, " lines end in CRLF, others in LF");
+	if (b->cr > b->crlf)
+		say(l, C10, "", b->cr - b->crlf, " bare CRs");
+	else if (b->longest > LINE_MAX_SMTP)
+		say(l, C10, "line of ", b->longest, " bytes");
+	else if (l->high)
+		say(l, C10, "8-bit header", 0, NULL);
+	if (b->nul && !l->nul_head)
+		say(l, C11, "", b->nul, " NULs");
+	if (e->n.wire != MD_NOSIZE && e->n.wire != l->size + e->bare_lf)
+		say(l, Z02, "W=", l->size + e->bare_lf, " would be right");
+}
+
+static void judge(struct look *l)
+{
+	struct head *h = &l->h;
+
+	if (l->packed) {
+		say(l, Z05, "", 0, NULL);
+		return;
+	}
+	if (check_lost(l))
+		return;
+	file_sizes(l->ck, l->e, true);
+	if (check_kind(l))
+		return;
+	l->e->complete = true;
+	if (h->from)
+		say(l, C05, "", 0, NULL);
+	if (l->nul_head)
+		say(l, C08, "NUL in the header", 0, NULL);
+	else if (h->folded)
+		say(l, C08, "begins with a folded line", 0, NULL);
+	else if (h->end && !(h->known & HEAD_IDS))
+		say(l, C08, "", 0, NULL);
+	if (l->full && l->ck->o->level == LEVEL_FULL)
+		check_text(l);
+}
+
+/* chattr(1): the flags are an int, whatever the type in the number says. */
+static void check_frozen(struct look *l)
+{
+	unsigned flags[2] = { 0, 0 };
+
+	if (l->full && ioctl(l->fd, _IOR('f', 1, long), flags) == 0 &&
+	    flags[0] & FROZEN)
+		say(l, F11, "", 0, NULL);
+}
+
+void content_check(struct ck *ck, struct entry *e, int fd)
+{
+	char err[ERR_TEXT];
+	struct look l = {
+		.ck = ck, .e = e, .fd = fd, .size = (uint64_t)e->st.st_size,
+		.full = ck->o->level == LEVEL_FULL
+	};
+	int r;
+
+	/* Hidden files and empty ones are told of as such. */
+	if (e->name[0] == '.' || l.size == 0)
+		return;
+	check_time(&l);
+	check_frozen(&l);
+	r = read_file(&l);
+	if (r < 0)
+		say(&l, F09, err_text(-r, err), 0, NULL);
+	else if (l.full ? l.seen != l.size : l.b.at != l.size)
+		ck->counts.concurrent++;	/* being written */
+	else
+		judge(&l);
+}

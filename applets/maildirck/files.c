@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/files.o
+/* What lstat tells about a message, and all that is done for one. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "content.h"
+
+/* ---- what is no regular file -------------------------------------------- */
+
+static void check_link(struct ck *ck, struct entry *e)
+{
+	char to[MD_NAME_MAX + 1];
+	ssize_t n = readlinkat(e->f->md.sub[e->sub], e->name, to,
+	    sizeof to - 1);
+
+	to[n < 0 ? 0 : n] = '\0';
+	(void)found_entry(ck, e, F01, to);
+}
+
+/* What overlayfs hides a file with, seen from below. */
+static bool is_whiteout(struct ck *ck, struct entry *e)
+{
+	return e->type == DT_CHR && (e->st.st_ino || entry_stat(ck, e)) &&
+	    e->st.st_rdev == makedev(0, 0);
+}
+
+static void check_special(struct ck *ck, struct entry *e)
+{
+	if (is_whiteout(ck, e))
+		(void)found_entry_as(ck, e, F02, FIX_NONE,
+		    "overlayfs whiteout: an upper layer, not its mount");
+	else
+		(void)found_entry(ck, e, F02, e->type == DT_FIFO ? "FIFO" :
+		    e->type == DT_SOCK ? "socket" : "device");
+}
+
+/* ---- sizes -------------------------------------------------------------- */
+
+/* Once a Maildir. */
+static bool has_quota(struct ck *ck)
+{
+	static struct stat of;
+	static bool has;
+	struct stat st;
+
+	if (of.st_ino != ck->root_st.st_ino ||
+	    of.st_dev != ck->root_st.st_dev) {
+		of = ck->root_st;
+		has = fstatat(ck->root, "maildirsize", &st,
+		    AT_SYMLINK_NOFOLLOW) == 0;
+	}
+	return has;
+}
+
+static bool has_size_field(const struct entry *e)
+{
+	for (const char *p = e->name; *p; p++)
+		if (str_after(p, ",S="))
+			return true;
+	return false;
+}
+
+void file_sizes(struct ck *ck, struct entry *e, bool seen)
+{
+	uint64_t size = (uint64_t)e->st.st_size;
+	char detail[64];
+	struct str s;
+
+	if (e->n.size == MD_NOSIZE) {
+		if (has_quota(ck) && !has_size_field(e))
+			(void)found_entry_as(ck, e, Z04, seen ? FIX_DEMAND :
+			    FIX_NONE, NULL);
+		return;
+	}
+	if (e->n.size == size)
+		return;
+	str_init(&s, detail, sizeof detail);
+	str_u64(&s, size);
+	str_put(&s, size < e->n.size ? " bytes: cut off, or compressed" :
+	    " bytes");
+	(void)found_entry_as(ck, e, Z01, seen ? FIX_YES : FIX_NONE, detail);
+}
+
+/* ---- mode and owner ----------------------------------------------------- */
+
+/* Dovecot gives messages the bits of the Maildir: groups may share one. */
+static mode_t allowed(const struct ck *ck)
+{
+	return ck->root_st.st_mode & 070 ? 0660 : 0600;
+}
+
+static void check_mode(struct ck *ck, struct entry *e)
+{
+	mode_t mode = e->st.st_mode & 07777;
+	char detail[5] = "0000";
+
+	for (int i = 0; i < 4; i++)
+		detail[i] = (char)('0' + (mode >> (9 - 3 * i) & 7));
+	if (!(mode & S_IRUSR))
+		(void)found_entry(ck, e, F03, detail);
+	if (mode & ~allowed(ck))
+		(void)found_entry(ck, e, F04, detail);
+}
+
+/* --owner, or who owns the Maildir: uid << 32 | gid. */
+static uint64_t right_owner(const struct ck *ck)
+{
+	uint64_t uid, gid;
+	const char *p = ck->o->owner ? scan_u64(ck->o->owner, &uid) : NULL;
+
+	if (!p || *p != ':' || parse_u64(p + 1, &gid) < 0) {
+		uid = ck->root_st.st_uid;
+		gid = ck->root_st.st_gid;
+	}
+	return uid << 32 | gid;
+}
+
+/* Of several names one may be another user's: then he would lose it. */
+static void check_owner(struct ck *ck, struct entry *e)
+{
+	char detail[32];
+	struct str s;
+
+	if (e->st.st_uid == right_owner(ck) >> 32)
+		return;
+	str_init(&s, detail, sizeof detail);
+	str_put(&s, "uid ");
+	str_u64(&s, e->st.st_uid);
+	(void)found_entry_as(ck, e, F05, geteuid() == 0 &&
+	    e->st.st_nlink == 1 ? FIX_DEMAND : FIX_NONE, detail);
+}
+
+void file_check(struct ck *ck, struct entry *e)
+{
+	if (e->type == DT_LNK) {
+		check_link(ck, e);
+	} else if (e->type != DT_REG) {
+		check_special(ck, e);
+	} else if (e->st.st_ino && e->name[0] != '.') {
+		if ((e->st.st_mode & 07777) == S_ISVTX && !e->st.st_size) {
+			(void)found_entry(ck, e, F08, NULL);
+			return;
+		}
+		check_mode(ck, e);
+		check_owner(ck, e);
+		if (e->st.st_size == 0)
+			(void)found_entry(ck, e, C01, NULL);
+		else if (ck->o->level == LEVEL_STAT)
+			file_sizes(ck, e, false);
+	}
+}
+
+void file_links(struct ck *ck, struct entry *e, unsigned names_seen)
+{
+	if (!entry_stat(ck, e))
+		return;
+	if (e->st.st_nlink > names_seen) {
+		(void)found_entry(ck, e, F06, NULL);
+	} else if (e->st.st_nlink < names_seen) {
+		(void)found_entry(ck, e, F07, NULL);
+		ck->stopped = -EUCLEAN;
+		ck->status |= CK_ERROR;
+	}
+}
+
+/* ---- repair ------------------------------------------------------------- */
+
+static bool looks_like_mail(const struct entry *e)
+{
+	struct stat st;
+	int fd = entry_open(e->f, e->sub, e->name, &st);
+	bool is = fd >= 0 && content_is_mail(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* Is e to be put away, and not as mail? */
+static bool is_rubbish(const struct entry *e)
+{
+	static const uint8_t ids[] = { F01, F02, C01, C02, C07 };
+
+	for (size_t i = 0; i < sizeof ids; i++)
+		if (entry_wants(e, (enum id)ids[i]))
+			return true;
+	return (entry_wants(e, N17) || entry_wants(e, N24)) &&
+	    !looks_like_mail(e);
+}
+
+static void plan(struct ck *ck, const struct entry *e, uint8_t kind,
+    const char *path, uint64_t new)
+{
+	plan_add(ck, &(struct op){
+		.kind = kind, .src = path, .must = &e->st, .new = new
+	});
+}
+
+static void repair_mode(struct ck *ck, const struct entry *e,
+    const char *path)
+{
+	mode_t mode = e->st.st_mode & 07777;
+
+	if (entry_wants(e, F03))
+		mode |= S_IRUSR | S_IWUSR;
+	if (entry_wants(e, F04))
+		mode &= allowed(ck);
+	if (mode != (e->st.st_mode & 07777))
+		plan(ck, e, OP_CHMOD, path, mode);
+	if (entry_wants(e, F05))
+		plan(ck, e, OP_CHOWN, path, right_owner(ck));
+}
+
+void entry_target(struct ck *ck, const struct entry *e, struct str *path)
+{
+	char name[3 * MD_NAME_MAX], other[MD_NAME_MAX + 1];
+	bool fresh;
+	size_t base;
+	struct stat st;
+	struct str s;
+
+	str_init(&s, name, sizeof name);
+	fresh = name_fixed(ck, e, &s) < 0;
+	base = str_span(name, ck->o->info_sep);
+	/* A twin of the same base name is for twins.c to see to. */
+	if (base != str_span(e->name, ck->o->info_sep) ||
+	    memcmp(name, e->name, base) != 0)
+		fresh = fresh || fstatat(e->f->md.sub[e->sub], name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0;
+	if (fresh) {
+		str_init(&s, other, sizeof other);
+		fresh_base(ck, &s);
+		str_put(&s, name + base);
+	}
+	path_of(path, e->f, e->sub, s.p);
+}
+
+static void repair_name(struct ck *ck, const struct entry *e,
+    const char *path)
+{
+	char to[PATH_CAP];
+	struct str s;
+	int64_t t;
+
+	str_init(&s, to, sizeof to);
+	entry_target(ck, e, &s);
+	if (strcmp(path, to) != 0)
+		plan_rename(ck, path, to, e->st.st_ino ? &e->st : NULL);
+	if (entry_wants(e, C14) && content_time(ck, e, &t))
+		plan(ck, e, OP_UTIME, to, (uint64_t)t * 1000000000);
+}
+
+void file_repair(struct ck *ck, struct entry *e)
+{
+	char path[PATH_CAP];
+	struct str s;
+	bool rubbish = is_rubbish(e);
+
+	str_init(&s, path, sizeof path);
+	path_of(&s, e->f, e->sub, e->name);
+	if (rubbish || entry_wants(e, C03)) {
+		plan_quarantine(ck, path, !rubbish,
+		    e->st.st_ino ? &e->st : NULL);
+		return;
+	}
+	repair_mode(ck, e, path);
+	if (entry_wants(e, C05) || entry_wants(e, C06) ||
+	    entry_wants(e, C09))
+		content_rewrite(ck, e);
+	else
+		repair_name(ck, e, path);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/spool.o
+/* -R: the Maildirs below a directory. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "maildirck.h"
+
+enum { DEPTH = 12 };
+
+static int keep_directory(void *ctx, const struct dirent_view *d)
+{
+	struct md_area *a = ctx;
+	size_t n = strlen(d->name) + 1;
+	int e;
+
+	if (d->type != DT_DIR && d->type != DT_UNKNOWN)
+		return 0;
+	e = md_area_grow(a, a->len + n);
+	if (e)
+		return e;
+	memcpy(a->p + a->len, d->name, n);
+	a->len += n;
+	return 0;
+}
+
+/* The first name behind `last`, null after the last one. */
+static const char *next_name(const struct md_area *a, const char *last)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < a->len; i += strlen(a->p + i) + 1)
+		if (strcmp(a->p + i, last) > 0 &&
+		    (!best || strcmp(a->p + i, best) < 0))
+			best = a->p + i;
+	return best;
+}
+
+static bool is_maildir(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, "cur", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode) &&
+	    fstatat(dir, "new", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+static int visit(const struct options *o, int at, const char *name,
+    struct str *path, int depth);
+
+static int visit_all(const struct options *o, int dir, struct str *path,
+    int depth)
+{
+	struct ck ck = { .o = o, .path = path->p };
+	struct md_area names = { .p = NULL };
+	size_t len = path->len;
+	int status = 0, e = scan_each(&ck, dir, keep_directory, &names);
+
+	if (e)
+		trouble(&ck, "", e);
+	for (const char *n = ""; (n = next_name(&names, n)) != NULL; ) {
+		str_char(path, '/');
+		str_put(path, n);
+		if (!path->cut)
+			status |= visit(o, dir, n, path, depth + 1);
+		path->len = len;
+		path->p[len] = '\0';
+		path->cut = false;
+	}
+	md_area_free(&names);
+	return status | ck.status;
+}
+
+static int visit(const struct options *o, int at, const char *name,
+    struct str *path, int depth)
+{
+	int status = 0, dir = open_dir(at, name);
+
+	if (dir < 0) {
+		struct ck ck = { .o = o, .path = path->p };
+
+		if (dir != -ENOTDIR && dir != -ENOENT && dir != -ELOOP)
+			trouble(&ck, "", dir);
+		return ck.status;
+	}
+	if (is_maildir(dir))
+		return owner_run(o, dir, path->p, false);
+	if (depth < DEPTH)
+		status = visit_all(o, dir, path, depth);
+	close(dir);
+	return status;
+}
+
+int spool_run(const struct options *o, const char *path)
+{
+	char buf[4 * PATH_CAP];
+	struct str s;
+
+	str_init(&s, buf, sizeof buf);
+	str_put(&s, path);
+	return s.cut ? CK_ERROR : visit(o, AT_FDCWD, path, &s, 0);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/undo.o
+/* Journals read backwards: what a crash has cut off, and --undo. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "plan.h"
+
+static char line[LINE_CAP + 1];
+static char commit[LINE_CAP + 1];	/* " FROM-TO"... that failed */
+
+struct undo {
+	struct ck *ck;
+	int fd;
+	uint64_t end;		/* of what is still to be read */
+	uint64_t dev;		/* of the Maildir, when it was written */
+	uint64_t batch;		/* number of its last operation; 0: none */
+	uint64_t low;		/* from here on it has been rolled back */
+	unsigned done, left;
+	bool whole;		/* --undo, not just the last batch */
+	bool torn;		/* no LF at the end */
+	bool skip;		/* this batch is rolled back */
+	bool ended;		/* nothing (more) is to be done */
+	bool careful;		/* something of this batch had to be left */
+};
+
+/* The line that ends at u->end, or "" for what is none; false: no more. */
+static bool line_before(struct undo *u)
+{
+	size_t n = u->end < LINE_CAP ? (size_t)u->end : LINE_CAP, begin;
+	bool whole;
+
+	if (n == 0 || pread(u->fd, line, n, (off_t)(u->end - n)) !=
+	    (ssize_t)n)
+		return false;
+	whole = line[n - 1] == '\n';
+	begin = n - whole;
+	while (begin > 0 && line[begin - 1] != '\n')
+		begin--;
+	u->end -= n - begin;
+	whole = whole && (begin > 0 || u->end == 0);
+	n = whole ? n - begin - 1 : 0;
+	memmove(line, line + begin, n);
+	line[n] = '\0';
+	return true;
+}
+
+static void append(struct undo *u, const char *what, uint64_t number)
+{
+	char text[64];
+	struct str s;
+
+	str_init(&s, text, sizeof text);
+	if (u->torn)
+		str_char(&s, '\n');
+	str_put(&s, what);
+	if (number) {
+		str_char(&s, ' ');
+		str_u64(&s, number);
+	}
+	str_char(&s, '\n');
+	if (fd_write(u->fd, s.p, s.len) < 0 || fdatasync(u->fd) < 0)
+		u->ck->stopped = -errno;
+	u->torn = false;
+}
+
+static void end_batch(struct undo *u)
+{
+	int e = path_sync(u->ck);
+
+	if (e)
+		u->ck->stopped = e;
+	if (u->batch && !u->skip && !u->ck->stopped)
+		append(u, "rolled-back", u->batch);
+	u->batch = 0;
+	u->careful = false;
+	commit[0] = '\0';
+}
+
+static bool has_failed(uint64_t seq)
+{
+	uint64_t from = 0, to = 0;
+
+	for (const char *p = commit; p && *p == ' '; ) {
+		p = scan_u64(p + 1, &from);
+		if (p && *p == '-')
+			p = scan_u64(p + 1, &to);
+		if (p && seq >= from && seq <= to)
+			return true;
+	}
+	return false;
+}
+
+static void say_left(const struct step *s, int e)
+{
+	char shown[8 * PATH_CAP], text[ERR_TEXT];
+	struct str z;
+
+	str_init(&z, shown, sizeof shown);
+	if (s->src)
+		str_safe(&z, s->src, strlen(s->src), PATH_CAP);
+	if (s->src && s->dst)
+		str_put(&z, " -> ");
+	if (s->dst)
+		str_safe(&z, s->dst, strlen(s->dst), PATH_CAP);
+	fd_puts(STDOUT_FILENO, "not undone: ", op_name(s->kind), " ", z.p,
+	    ": ", e == -ESTALE ? "it has changed" : err_text(-e, text), "\n",
+	    (char *)NULL);
+}
+
+static void undo_step(struct undo *u, struct step *s)
+{
+	struct ck *ck = u->ck;
+	int e;
+
+	/* Numbers of devices change when a disk is mounted anew. */
+	if (s->n[N_DEV] == u->dev)
+		s->n[N_DEV] = ck->root_st.st_dev;
+	e = act_undo(ck, s, u->careful);
+	if (e == 0) {
+		u->done++;
+		if (s->kind == OP_RENAME && plan_renames_base(ck, s->src,
+		    s->dst))
+			ck->status |= CK_RESYNC;
+	} else if (act_fatal(e)) {
+		ck->stopped = e;
+	} else if (s->kind != OP_MKDIR) {
+		u->left++;
+		u->careful = true;
+		say_left(s, e);
+	}
+}
+
+/* What one line tells. */
+static void take_line(struct undo *u)
+{
+	const char *at;
+	struct step s;
+	uint64_t seq;
+
+	if (strcmp(line, "undone") == 0) {
+		u->ended = true;
+	} else if ((at = str_after(line, "rolled-back ")) != NULL) {
+		end_batch(u);
+		u->skip = true;
+		if (parse_u64(at, &seq) == 0 && seq < u->low)
+			u->low = seq;
+		u->ended = !u->whole;
+	} else if ((at = str_after(line, "commit ")) != NULL) {
+		end_batch(u);
+		at = scan_u64(at, &u->batch);
+		strcpy(commit, at ? at : "");
+		u->skip = u->batch >= u->low;
+		u->ended = !u->whole;
+	} else if (journal_parse(line, &s, &seq)) {
+		if (!u->batch)
+			u->batch = seq;
+		if (!u->skip && !has_failed(seq))
+			undo_step(u, &s);
+	}
+}
+
+static void go_back(struct undo *u)
+{
+	struct stat st;
+
+	u->low = UINT64_MAX;
+	commit[0] = '\0';
+	path_forget(u->ck);
+	if (fstat(u->fd, &st) < 0)
+		return;
+	u->end = (uint64_t)st.st_size;
+	for (bool tail = true; !u->ended && !u->ck->stopped; tail = false) {
+		if (!line_before(u))
+			break;
+		u->torn |= tail && line[0] == '\0';
+		take_line(u);
+	}
+	if (!u->ended || !u->whole)
+		end_batch(u);
+}
+
+/* The header's numbers and path, or null. */
+static const char *header(struct undo *u, uint64_t *ino)
+{
+	ptrdiff_t n = pread(u->fd, line, LINE_CAP, 0);
+	char *p = line;
+	uint64_t one;
+
+	if (n <= 0)
+		return NULL;
+	line[n] = '\0';
+	line[str_span(line, '\n')] = '\0';
+	if (strcmp(journal_word(&p), "maildirck-journal") != 0 ||
+	    parse_u64(journal_word(&p), &one) < 0 || one != 1 ||
+	    parse_u64(journal_word(&p), &u->dev) < 0 ||
+	    parse_u64(journal_word(&p), ino) < 0)
+		return NULL;
+	return journal_path(journal_word(&p));
+}
+
+static int open_journal(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDWR | O_APPEND | O_NOFOLLOW |
+	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close(fd);
+	return -EBUSY;
+}
+
+static void recover_one(struct ck *ck, int at, const char *name)
+{
+	struct undo u = { .ck = ck, .fd = open_journal(at, name) };
+	uint64_t ino;
+
+	if (u.fd < 0)
+		return;
+	if (header(&u, &ino) && ino == ck->root_st.st_ino)
+		go_back(&u);
+	if (u.done) {
+		ck->status |= CK_FIXED;
+		fd_puts(STDERR_FILENO, "maildirck: ", ck->path, ": an earlier"
+		    " run was cut off; its last step is undone\n",
+		    (char *)NULL);
+	}
+	if (ck->stopped)
+		trouble(ck, name, ck->stopped);
+	close(u.fd);
+}
+
+static int recover_entry(void *ctx, const struct dirent_view *d)
+{
+	struct ck *ck = ctx;
+
+	if (str_after(d->name, JOURNAL_PREFIX))
+		recover_one(ck, ck->root, d->name);
+	return ck->stopped;
+}
+
+void journal_recover(struct ck *ck)
+{
+	char name[PATH_CAP];
+	struct str s;
+	struct stat st;
+
+	if (!ck->o->journal) {
+		(void)scan_each(ck, ck->root, recover_entry, ck);
+		return;
+	}
+	for (unsigned i = 0; !ck->stopped; i++) {
+		str_init(&s, name, sizeof name);
+		journal_name(ck, &s, i);
+		if (lstat(name, &st) < 0)
+			break;
+		recover_one(ck, AT_FDCWD, name);
+	}
+}
+
+int journal_undo(struct ck *ck, const char *file)
+{
+	struct undo u = {
+		.ck = ck, .fd = open_journal(AT_FDCWD, file), .whole = true
+	};
+	const char *what = NULL;
+	uint64_t ino;
+
+	if (u.fd < 0) {
+		trouble(ck, file, u.fd);
+		return ck->status;
+	}
+	if (!header(&u, &ino) || ino != ck->root_st.st_ino) {
+		what = ": not a journal of this Maildir\n";
+		ck->status |= CK_ERROR;
+	} else {
+		go_back(&u);
+		if (ck->stopped)
+			trouble(ck, file, ck->stopped);
+		else if (u.ended)
+			what = ": is undone already\n";
+		else
+			append(&u, "undone", 0);
+	}
+	if (what)
+		fd_puts(STDERR_FILENO, "maildirck: ", file, what,
+		    (char *)NULL);
+	ck->status |= (u.done ? CK_FIXED : 0) | (u.left ? CK_LEFT : 0);
+	close(u.fd);
+	path_forget(ck);
+	return ck->status;
+}
