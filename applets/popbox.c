@@ -3,7 +3,8 @@
  * The box: finds the applet that the program was called as, and runs it.
  *
  *   mdpop3d ...          by a link of that name; a leading "-" (a login
- *                        shell's) and "in." (inetd's) do not count
+ *                        shell's) and "in." (inetd's) do not count, and
+ *                        fsck(8) asks for the checker of a kind of system
  *   popbox mdpop3d ...   by the first argument, which may be a path: that is
  *                        what a script starting with #!/usr/sbin/popbox gives
  *
@@ -89,6 +90,8 @@ static const char *called_as(const char *arg)
 
 	if (*name == '-')
 		name++;
+	if (ENABLE_MAILDIRCK && !strcmp(name, "fsck.maildir"))
+		return "maildirck";
 	plain = str_after(name, "in.");
 	return plain ? plain : name;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/bytes.o
-#include <errno.h>
+#include <endian.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,13 +11,13 @@ unsigned char content_room[1 + ROOM];
 
 /* ---- the header --------------------------------------------------------- */
 
-/* Length, name; the first three are HEAD_IDS, the last three traces. */
+/* Length, name; the first three are HEAD_IDS. */
 static const char known_fields[] =
     "\4from" "\4date" "\12message-id"
     "\2to" "\7subject" "\14mime-version"
-    "\13return-path" "\14delivered-to" "\10received";
+    "\13return-path" "\14delivered-to" "\10received" "\14content-type";
 
-enum { ORIGINAL = 0x3F, FIRST_TRACE = 6 };
+enum { ORIGINAL = 0x3F, FIRST_TRACE = 6, TYPE = 9 };
 
 static bool same_word(const char *p, const char *lower, size_t n)
 {
@@ -36,7 +36,10 @@ static void know(struct head *h, const char *p, size_t n)
 			continue;
 		h->known |= (uint16_t)(1U << bit);
 		if (h->fields == 0)
-			h->trace = bit >= FIRST_TRACE;
+			h->trace = bit >= FIRST_TRACE && bit < TYPE;
+		if (bit == TYPE)
+			h->text = same_word(p + n, ": t", 3) ||
+			    same_word(p + n, ":t", 2);
 	}
 }
 
@@ -125,7 +128,8 @@ static void take_nul(struct bytes *b, uint64_t here)
 {
 	if (b->nul_end != here)
 		b->nul_run = 0;
-	b->nul++;
+	if (b->nul++ == 0)
+		b->nul_first = here;
 	b->nul_end = here + 1;
 	if (++b->nul_run > b->nul_longest)
 		b->nul_longest = b->nul_run;
@@ -143,32 +147,34 @@ static void take_byte(struct bytes *b, const unsigned char *p, uint64_t here,
 }
 
 /*
- * Eight bytes at a time, as long as there is none below 0x0E among them:
- * NUL, LF and CR are what this is about.
+ * Eight bytes at a time, and of those only the ones below 0x0E: NUL, LF and
+ * CR are what this is about.
  */
 void bytes_look(struct bytes *b, const unsigned char *p,
     const unsigned char *end, const unsigned char *top)
 {
 	const uint64_t low = 0x7F7F7F7F7F7F7F7F, add = 0x7272727272727272;
-	const unsigned char *begin = p;
 	uint64_t at = b->at;
 
 	while (p < end) {
-		const unsigned char *stop = end;
-		uint64_t w;
+		size_t n = (size_t)(end - p);
+		uint64_t w = UINT64_MAX;
 
-		if (end - p >= 8) {
-			memcpy(&w, p, 8);
-			stop = p + 8;
-			if ((((w & low) + add) | w | low) == UINT64_MAX)
-				p = stop;
+		if (n >= 8)
+			memcpy(&w, p, n = 8);
+		else
+			memcpy(&w, p, n);
+		w = le64toh(w);
+		w = ~(((w & low) + add) | w | low);
+		for (; w; w &= w - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(w) / 8;
+
+			take_byte(b, p + i, at + i, top);
 		}
-		for (; p < stop; p++)
-			if (*p < 0x0E)
-				take_byte(b, p, at + (uint64_t)(p - begin),
-				    top);
+		p += n;
+		at += n;
 	}
-	b->at = at + (uint64_t)(p - begin);
+	b->at = at;
 }
 
 /* ---- what others ask ---------------------------------------------------- */

@@ -30,7 +30,7 @@ struct look {
 	uint64_t seen;		/* bytes read */
 	bool full;		/* all bytes are looked at */
 	bool packed;
-	bool high, nul_head;	/* 8-bit bytes, NULs in the header */
+	bool high;		/* 8-bit bytes in the header */
 	struct head h;
 	struct bytes b;
 };
@@ -139,20 +139,26 @@ static bool is_packed(const char *p, size_t n)
 
 static void look_at_head(struct look *l, const char *p, size_t n)
 {
-	size_t end;
+	size_t end, i;
+	uint64_t w, high = 0;
 
 	memcpy(l->e->first, p, n < 4 ? n : 4);
 	l->packed = is_packed(p, n);
 	head_look(&l->h, p, n);
 	if (looking_for(l->ck, C13))
 		hash_id(l, p + l->h.start, n - l->h.start);
-	end = l->h.end ? l->h.end : n;
-	l->nul_head = memchr(p, '\0', end) != NULL;
 	if (!l->full)
 		return;
-	for (size_t i = 0; i < end; i++)
-		l->high |= (unsigned char)p[i] >> 7;
-	find_boundary(l, p + l->h.start, n - l->h.start);
+	end = l->h.end ? l->h.end : n;
+	for (i = 0; i + 8 <= end; i += 8) {
+		memcpy(&w, p + i, 8);
+		high |= w;
+	}
+	for (; i < end; i++)
+		high |= (unsigned char)p[i] & 0x80;
+	l->high = high & 0x8080808080808080;
+	if (!l->h.text)
+		find_boundary(l, p + l->h.start, n - l->h.start);
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -290,14 +296,14 @@ static bool check_kind(struct look *l)
 		say(l, C07, "", 0, NULL);
 	else if (all && !h->end && !l->b.empty_line)
 		say(l, C04, "header without its end", 0, NULL);
-	else if (all && l->b.nboundary && !l->b.closed)
+	else if (l->b.nboundary && !l->b.closed)
 		say(l, C04, "multipart without its last boundary", 0, NULL);
 	else
 		return false;
 	return true;
 }
 
-static void check_text(struct look *l)
+static void check_text(struct look *l, bool nul_head)
 {
 	struct bytes *b = &l->b;
 	struct entry *e = l->e;
@@ -311,7 +317,7 @@ static void check_text(struct look *l)
 		say(l, C10, "line of ", b->longest, " bytes");
 	else if (l->high)
 		say(l, C10, "8-bit header", 0, NULL);
-	if (b->nul && !l->nul_head)
+	if (b->nul && !nul_head)
 		say(l, C11, "", b->nul, " NULs");
 	if (e->n.wire != MD_NOSIZE && e->n.wire != l->size + e->bare_lf)
 		say(l, Z02, "W=", l->size + e->bare_lf, " would be right");
@@ -320,6 +326,7 @@ static void check_text(struct look *l)
 static void judge(struct look *l)
 {
 	struct head *h = &l->h;
+	bool nul = l->b.nul && l->b.nul_first < h->end;
 
 	if (l->packed) {
 		say(l, Z05, "", 0, NULL);
@@ -333,14 +340,14 @@ static void judge(struct look *l)
 	l->e->complete = true;
 	if (h->from)
 		say(l, C05, "", 0, NULL);
-	if (l->nul_head)
+	if (nul)
 		say(l, C08, "NUL in the header", 0, NULL);
 	else if (h->folded)
 		say(l, C08, "begins with a folded line", 0, NULL);
 	else if (h->end && !(h->known & HEAD_IDS))
 		say(l, C08, "", 0, NULL);
 	if (l->full && l->ck->o->level == LEVEL_FULL)
-		check_text(l);
+		check_text(l, nul);
 }
 
 /* chattr(1): the flags are an int, whatever the type in the number says. */

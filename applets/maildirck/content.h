@@ -14,6 +14,7 @@ struct head {
 	bool from;		/* mbox's line before it */
 	bool folded;		/* begins with a folded line */
 	bool trace;		/* the first field is a mail server's */
+	bool text;		/* Content-Type: text, so no multipart */
 };
 
 enum { HEAD_IDS = 7 };		/* of `known`: From, Date, Message-ID */
@@ -25,7 +26,7 @@ struct bytes {
 	uint64_t at;		/* of the next byte in the file */
 	uint64_t lf, crlf, cr, nul;
 	uint64_t nul_run, nul_end;	/* the last run of NULs, its end */
-	uint64_t nul_longest;
+	uint64_t nul_first, nul_longest;
 	uint64_t line, longest;	/* begin of the line at hand */
 	uint64_t froms;		/* From_ lines behind empty ones */
 	char boundary[74];	/* "--", what multiparts have, and "--" */

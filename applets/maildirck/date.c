@@ -43,31 +43,16 @@ static void time_of_day(struct date *d, const char **s, const char *end)
 	}
 }
 
-/* Place of a three-letter name in `list`, or -1. */
-static int word(const char *list, const char *s, size_t n)
+/* The names of zones of old say hours at most; they count as UTC. */
+static void month_name(struct date *d, const char *s, size_t n)
 {
-	for (int i = 0; n >= 3 && list[3 * i]; i++) {
-		int k = 0;
+	static const char list[] = "janfebmaraprmayjunjulaugsepoctnovdec";
 
-		while (k < 3 && ascii_lower(s[k]) ==
-		    ascii_lower(list[3 * i + k]))
-			k++;
-		if (k == 3)
-			return i;
-	}
-	return -1;
-}
-
-/* Months, and the zones of RFC 5322 section 4.3; others count as UTC. */
-static void name(struct date *d, const char *s, size_t n)
-{
-	int i = word("JanFebMarAprMayJunJulAugSepOctNovDec", s, n);
-
-	if (i >= 0 && d->month < 0)
-		d->month = i;
-	i = word("EDTESTCDTCSTMDTMSTPDTPST", s, n);
-	if (i >= 0 && n == 3)
-		d->zone = -60 * (4 + i / 2 + i % 2);
+	for (int i = 0; n >= 3 && i < 12 && d->month < 0; i++)
+		if (ascii_lower(s[0]) == list[3 * i] &&
+		    ascii_lower(s[1]) == list[3 * i + 1] &&
+		    ascii_lower(s[2]) == list[3 * i + 2])
+			d->month = i;
 }
 
 static void digits(struct date *d, const char **s, const char *end)
@@ -93,43 +78,32 @@ static void zone(struct date *d, const char **s, const char *end)
 		d->zone = sign * (v / 100 * 60 + v % 100);
 }
 
-/* A comment, with those inside of it. */
-static const char *comment(const char *s, const char *end)
-{
-	int depth = 0;
-
-	do
-		depth += *s == '(' ? 1 : *s == ')' ? -1 : 0;
-	while (++s < end && depth > 0);
-	return s;
-}
-
-/* By the shape of its words: the order is what the two forms differ in. */
+/*
+ * By the shape of its words: the order is what the two forms differ in.
+ * What follows in a comment is a zone's name.
+ */
 static void scan(struct date *d, const char *s, const char *end)
 {
-	while (s < end) {
+	while (s < end && *s != '(') {
 		const char *p = s;
 
 		if (is_digit(*s)) {
 			digits(d, &s, end);
-		} else if (is_alpha(*s)) {
-			while (s < end && is_alpha(*s))
-				s++;
-			name(d, p, (size_t)(s - p));
 		} else if ((*s == '+' || *s == '-') && d->hour >= 0) {
 			zone(d, &s, end);
-		} else if (*s == '(') {
-			s = comment(s, end);
 		} else {
-			s++;
+			while (s < end && is_alpha(*s))
+				s++;
+			month_name(d, p, (size_t)(s - p));
+			s += s == p;
 		}
 	}
 }
 
 /* Days from 1970-01-01, counted from a March so that leap days end a year. */
-static int64_t days(int year, int month, int day)
+static int days(int year, int month, int day)
 {
-	int64_t y = year - (month < 2);
+	int y = year - (month < 2);
 	int m = (month + 10) % 12;
 
 	return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 +
@@ -145,8 +119,8 @@ bool date_rfc(const char *s, size_t n, int64_t *out)
 	    d.hour < 0 || d.hour > 24 || d.min < 0 || d.min > 59 ||
 	    d.sec > 60)
 		return false;
-	*out = ((days(d.year, d.month, d.day) * 24 + d.hour) * 60 + d.min -
-	    d.zone) * 60 + d.sec;
+	*out = (int64_t)days(d.year, d.month, d.day) * 86400 +
+	    (d.hour * 60 + d.min - d.zone) * 60 + d.sec;
 	return true;
 }
 

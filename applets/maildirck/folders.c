@@ -27,58 +27,38 @@ unsigned folder_subs(int at, const char *name)
 
 /* ---- the list ----------------------------------------------------------- */
 
-struct list {
-	struct ck *ck;
-	struct md_area text, at;	/* names, offsets of them */
-	size_t n;
-};
-
-static int add_name(struct md_area *a, const char *name)
+/*
+ * Puts a name where it belongs in the order of bytes: folders are tens, and
+ * a second for ten thousand is no reason for a sort.
+ */
+static int add_name(struct names *l, const char *name)
 {
-	size_t n = strlen(name) + 1;
+	struct md_area *a = &l->area;
+	size_t n = strlen(name) + 1, at = 0;
 	int e = md_area_grow(a, a->len + n);
 
 	if (e)
 		return e;
-	memcpy(a->p + a->len, name, n);
+	while (at < a->len && strcmp(a->p + at, name) < 0)
+		at += strlen(a->p + at) + 1;
+	memmove(a->p + at + n, a->p + at, a->len - at);
+	memcpy(a->p + at, name, n);
 	a->len += n;
+	l->n++;
 	return 0;
 }
 
 static int list_one(void *ctx, const struct dirent_view *d)
 {
-	struct list *l = ctx;
+	struct ck *ck = ctx;
 	struct stat st;
-	int e;
 
 	if (d->name[0] != '.' ||
-	    fstatat(l->ck->root, d->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(ck->root, d->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISDIR(st.st_mode) ||
-	    !(folder_subs(l->ck->root, d->name) & HAS_MAIL))
+	    !(folder_subs(ck->root, d->name) & HAS_MAIL))
 		return 0;
-	e = md_area_grow(&l->at, (l->n + 1) * sizeof(uint32_t));
-	if (e)
-		return e;
-	((uint32_t *)(void *)l->at.p)[l->n++] = (uint32_t)l->text.len;
-	l->at.len = l->n * sizeof(uint32_t);
-	return add_name(&l->text, d->name);
-}
-
-static void sort(const struct list *l)
-{
-	uint32_t *at = (uint32_t *)(void *)l->at.p;
-
-	for (size_t gap = l->n / 2; gap > 0; gap /= 2) {
-		for (size_t i = gap; i < l->n; i++) {
-			uint32_t x = at[i];
-			size_t j = i;
-
-			for (; j >= gap && strcmp(l->text.p + x,
-			    l->text.p + at[j - gap]) < 0; j -= gap)
-				at[j] = at[j - gap];
-			at[j] = x;
-		}
-	}
+	return add_name(&ck->folders, d->name);
 }
 
 /* ---- S16: the name's parts ---------------------------------------------- */
@@ -99,7 +79,7 @@ static void check_parts(struct ck *ck, const char *name)
 	char to[PATH_CAP];
 	struct stat st;
 	struct str s;
-	bool bad = false, is_free = false;
+	bool bad = false, is_free;
 
 	str_init(&s, to, sizeof to);
 	for (const char *p = name; *p; p++) {
@@ -109,15 +89,7 @@ static void check_parts(struct ck *ck, const char *name)
 	}
 	if (!bad)
 		return;
-	if (s.len == 0)			/* nothing but dots */
-		str_put(&s, "._");
-	for (int i = 0; i < 4 && !is_free; i++) {
-		is_free = path_stat(ck, to, &st) < 0;
-		if (!is_free)
-			str_char(&s, '_');
-	}
-	if (s.len > MD_NAME_MAX)
-		is_free = false;
+	is_free = s.len > 0 && path_stat(ck, to, &st) < 0;
 	if (found(ck, S16, is_free ? FIX_YES : FIX_NONE, name, NULL))
 		plan_rename(ck, name, to, NULL);
 }
@@ -259,25 +231,14 @@ static void check_names(struct ck *ck)
 
 void folders_list(struct ck *ck)
 {
-	struct list l = { .ck = ck };
-	struct md_area *a = &ck->folders.area;
-	int e = 0;
+	int e;
 
-	if (!ck->o->no_folders)
-		e = scan_each(ck, ck->root, list_one, &l);
-	a->len = 0;
+	ck->folders.area.len = 0;
 	ck->folders.n = 0;
-	if (e == 0)
-		e = add_name(a, "");
-	sort(&l);
-	for (size_t i = 0; e == 0 && i < l.n; i++)
-		e = add_name(a, l.text.p + ((uint32_t *)(void *)l.at.p)[i]);
-	if (e == 0)
-		ck->folders.n = l.n + 1;
-	else
+	e = add_name(&ck->folders, "");
+	if (e == 0 && !ck->o->no_folders)
+		e = scan_each(ck, ck->root, list_one, ck);
+	if (e)
 		trouble(ck, "", e);
-	md_area_free(&l.text);
-	md_area_free(&l.at);
-	if (e == 0)
-		check_names(ck);
+	check_names(ck);
 }

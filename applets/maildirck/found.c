@@ -81,6 +81,8 @@ static bool note(struct ck *ck, enum id id, enum repair how,
 	f = another(ck);
 	if (!f)
 		return false;
+	if (id == F09)
+		ck->status |= CK_ERROR;
 	f->id = (uint8_t)id;
 	f->severity = ck->o->severity[id];
 	f->group = ck->group;

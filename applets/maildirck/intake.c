@@ -6,8 +6,9 @@
  * happens to the file later, by a repair or on the failing disk below it,
  * would happen to the rescued message too.
  *
- * Messages stay in tmp/ until a batch of them is on the disk, and get their
- * names then: one sync for a thousand, and never a name without its bytes.
+ * An import may go into a Maildir in use, so each message is on the disk
+ * before it gets its name.  What a rescue makes is nobody's yet, and the
+ * sources stay: there one sync at the end must do, which is faster by far.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -188,19 +189,14 @@ static int open_old(int at, const char *name)
 	    O_CLOEXEC);
 }
 
-/* Is this what is there at `known`, or, in the same batch, still in tmp/? */
-static bool is_duplicate(struct intake *in, uint64_t known)
+static bool is_duplicate(struct intake *in, const char *known)
 {
 	const char *last;
-	int tmp = in->md.sub[MD_TMP];
-	int dir = path_parent(in->ck, text_at(in->ck, (uint32_t)known), &last);
-	int ours = open_old(tmp, in->d.name);
+	int dir = path_parent(in->ck, known, &last);
+	int ours = open_old(in->md.sub[MD_TMP], in->d.name);
 	int old = dir < 0 ? -1 : open_old(dir, last);
-	bool yes;
+	bool yes = same(ours, old);
 
-	if (old < 0)
-		old = open_old(tmp, text_at(in->ck, (uint32_t)(known >> 32)));
-	yes = same(ours, old);
 	close(ours);
 	close(old);
 	return yes;
@@ -270,45 +266,13 @@ static enum tally place(struct intake *in, const struct origin *o,
 	return bad ? DAMAGED : how;
 }
 
-static int sync_all(const struct intake *in)
-{
-	return syncfs(in->md.root) < 0 ? -errno : 0;
-}
-
-/* Gives everything that is in tmp/ its name, once it is on the disk. */
-static int flush(struct intake *in)
-{
-	const struct pair *p = (struct pair *)(void *)in->pending.area.p;
-	size_t n = in->pending.n;
-
-	const char *source = in->ck->path;
-	int e = sync_all(in);
-
-	in->ck->path = in->dest;
-	in->pending.n = 0;
-	for (; e == 0 && n-- > 0; p++) {
-		const char *last, *to = text_at(in->ck, (uint32_t)p->value);
-		int dir = path_parent(in->ck, to, &last);
-		int left = dir < 0 ? dir : md_rename(in->md.sub[MD_TMP],
-		    text_at(in->ck, (uint32_t)p->key), dir, last);
-
-		if (left)
-			trouble(in->ck, to, left);
-	}
-	in->ck->path = source;
-	return e;
-}
-
-/* Notes where the bytes are now, and where they will be. */
-static int note(struct intake *in, const char *name, const char *path)
+/* Where these bytes are from now on. */
+static void note(struct intake *in, const char *path)
 {
 	uint64_t *known = seen_at(in, in->hash);
-	uint64_t at[2] = { text_add(in->ck, name), text_add(in->ck, path) };
 
-	if (!known || !at[0] || !at[1])
-		return -ENOMEM;
-	*known = at[0] << 32 | at[1];
-	return *name ? keys_add(&in->pending, at[0], at[1]) : 0;
+	if (known)
+		*known = text_add(in->ck, path);
 }
 
 static const char word[TALLIES][12] = {
@@ -345,11 +309,10 @@ void intake_say(struct intake *in, const char *path, enum tally what,
 int intake_finish(struct intake *in)
 {
 	struct ck *ck = in->ck;
-	int e = flush(in);
 
 	ck->path = in->dest;
-	if (e < 0 || (e = sync_all(in)) < 0)
-		trouble(ck, "", e);
+	if (syncfs(in->md.root) < 0)
+		trouble(ck, "", errno);
 	if (in->count[DAMAGED])
 		ck->status |= CK_LEFT;
 	if (ck_cancelled)
@@ -373,6 +336,7 @@ static int deliver(struct intake *in, const struct origin *o)
 	struct str path;
 	struct timespec when[2] = { { .tv_sec = (time_t)o->mtime } };
 	enum tally how;
+	const char *last;
 	int e;
 
 	if (!o->dated && in->date >= 0 && in->date <= in->ck->now + DAY)
@@ -380,20 +344,30 @@ static int deliver(struct intake *in, const struct origin *o)
 	when[1] = when[0];
 	str_init(&path, buf, sizeof buf);
 	how = place(in, o, when[0].tv_sec, &path);
-	if (futimens(in->d.fd, when) < 0)
+	if (futimens(in->d.fd, when) < 0 ||
+	    (!in->rescue && fsync(in->d.fd) < 0))
 		return -errno;
 	in->open = false;
 	if (close(in->d.fd) < 0)
 		return -errno;
-	e = note(in, in->d.name, path.p);
-	intake_say(in, o->path, how, path.p);
-	return e || in->pending.n < BATCH ? e : flush(in);
+	e = path_parent(in->ck, path.p, &last);
+	if (e >= 0)
+		e = md_rename(in->md.sub[MD_TMP], in->d.name, e, last);
+	if (e == 0) {
+		note(in, path.p);
+		intake_say(in, o->path, how, path.p);
+	}
+	return e;
 }
 
 static int settle(struct intake *in, const struct origin *o)
 {
-	uint64_t *known = seen_at(in, in->hash);
+	const uint64_t *known = seen_at(in, in->hash);
+	const char *there = known ? text_at(in->ck, (uint32_t)*known) : "";
 
+	if (in->index)
+		(void)take_name(in, o->folder, o->name,
+		    str_span(o->name, ':'));
 	if (in->size == 0) {
 		/* An mbox may have a From_ line and nothing else. */
 		if (o->info != in->info && !in->index)
@@ -401,14 +375,13 @@ static int settle(struct intake *in, const struct origin *o)
 		return 0;
 	}
 	if (in->index) {
-		(void)take_name(in, o->folder, o->name,
-		    str_span(o->name, ':'));
-		return note(in, "", o->path);
+		note(in, o->path);
+		return 0;
 	}
 	in->count[FOUND]++;
-	if (!in->rescue || !known || !*known || !is_duplicate(in, *known))
+	if (!in->rescue || !*there || !is_duplicate(in, there))
 		return deliver(in, o);
-	intake_say(in, o->path, DUPLICATE, text_at(in->ck, (uint32_t)*known));
+	intake_say(in, o->path, DUPLICATE, there);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 #include "maildirck.h"
 
-enum { RADIX = 256, FEW = 24 };
+enum { RADIX = 256, FEW = 64 };
 
 static uint64_t rotl(uint64_t x, unsigned n)
 {

@@ -179,7 +179,7 @@ struct ck {
 	int journal;		/* descriptor, or -1 until there is an op */
 };
 
-enum { BY_BASE, BY_FOLD, BY_UID, BY_HASH, BY_MID, BY_KINDS };
+enum { BY_BASE, BY_FOLD, BY_UID, BY_HASH, BY_HEAD, BY_MID, BY_LINK, BY_KINDS };
 
 struct folder {
 	const char *name;	/* "" or ".Name" */
@@ -199,7 +199,8 @@ struct entry {
 	struct stat st;		/* from LEVEL_STAT on */
 	uint64_t ino;		/* as the directory told */
 	uint64_t bare_lf;	/* from LEVEL_FULL on, else UINT64_MAX */
-	uint64_t hash, mid_hash;	/* of content and Message-ID, or 0 */
+	uint64_t hash, head_hash, mid_hash;	/* of all, of the first
+				   bytes, of the Message-ID; or 0 */
 	uint16_t len;
 	uint8_t sub, type;	/* enum md_sub; DT_REG ... */
 	bool complete;		/* a whole message, as far as one can see */

@@ -101,6 +101,8 @@ static void content_keys(struct ck *ck, struct entry *e)
 {
 	if (e->hash)
 		add_key(ck, e, BY_HASH, e->hash);
+	if (e->head_hash)
+		add_key(ck, e, BY_HEAD, e->head_hash);
 	if (e->mid_hash)
 		add_key(ck, e, BY_MID, e->mid_hash);
 }
@@ -124,7 +126,9 @@ static void count(struct ck *ck, struct entry *e)
 	}
 	if (e->sub != MD_CUR || !e->n.info)
 		return;
-	for (const char *p = e->name + e->n.info; *p; p++) {
+	if (!str_after(e->name + e->n.info, "2,"))
+		return;
+	for (const char *p = e->name + e->n.info + 2; *p && *p != ','; p++) {
 		if (*p >= 'A' && *p <= 'Z')
 			ck->counts.flags[*p - 'A']++;
 		else if (*p >= 'a' && *p <= 'z')
@@ -153,7 +157,10 @@ static void check_file(struct ck *ck, struct entry *e, int fd)
 		name_keys(ck, e);
 	if (ck->o->level >= LEVEL_STAT) {
 		file_check(ck, e);
-		if (ck->o->level >= LEVEL_HEAD)
+		if (e->st.st_nlink > 1)
+			add_key(ck, e, BY_LINK, e->ino);
+		/* What goes away as it is needs no further judgement. */
+		if (ck->o->level >= LEVEL_HEAD && !entry_wants(e, N24))
 			look_inside(ck, e, fd);
 	}
 	if (e->name[0] != '.')

@@ -55,6 +55,17 @@ static bool is_copy(const char *name, size_t i)
 	return false;
 }
 
+/* Bytes of the one of `list` that the first `end` of name end in, or 0. */
+static size_t ends_in(const char *list, const char *name, size_t end)
+{
+	size_t n;
+
+	for (; (n = strlen(list)) > 0; list += n + 1)
+		if (end > n && memcmp(name + end - n, list, n) == 0)
+			break;
+	return n;
+}
+
 /*
  * Separators that stand for ':' where a file system has none: those of
  * mbsync, offlineimap and mu, of careful people, of URLs, and of SMB and
@@ -64,23 +75,19 @@ static bool strip_other(struct parts *p)
 {
 	static const char form[] = ":\0;\0!\0-\0_\0%3A\0%3a\0"
 	    "\xEF\x80\xA2\0\xEF\x80\xBA\0";
-	size_t i = p->base;
+	size_t i = p->base, n;
 
 	while (i > 0 && is_flag(p->name[i - 1]))
 		i--;
 	if (i < 3 || p->name[i - 1] != ',' || p->name[i - 2] != '2')
 		return false;
 	i -= 2;
-	for (const char *f = form; *f; f += strlen(f) + 1) {
-		size_t n = strlen(f);
-
-		if (i <= n || memcmp(p->name + i - n, f, n) != 0)
-			continue;
-		p->base = i - n;
-		p->info = i;
-		return p->replaced = true;
-	}
-	return false;
+	n = ends_in(form, p->name, i);
+	if (n == 0)
+		return false;
+	p->base = i - n;
+	p->info = i;
+	return p->replaced = true;
 }
 
 /* One pass over the bytes: a million names have to go through here. */
@@ -207,17 +214,8 @@ uint32_t name_info(struct parts *p)
 
 static bool is_dropping(const char *name, size_t end)
 {
-	static const char suffix[] = "~\0.swp\0.bak\0.orig\0.part\0.gz\0";
-
-	if (end == 0 || str_span("~pkgtz", name[end - 1]) == 6)
-		return false;
-	for (const char *s = suffix; *s; s += strlen(s) + 1) {
-		size_t n = strlen(s);
-
-		if (end > n && memcmp(name + end - n, s, n) == 0)
-			return true;
-	}
-	return false;
+	return end > 0 && str_span("~pkgtz", name[end - 1]) < 6 &&
+	    ends_in("~\0.swp\0.bak\0.orig\0.part\0.gz\0", name, end) > 0;
 }
 
 const char *path_last(const char *path, size_t *n)

@@ -316,8 +316,24 @@ static int set_option(struct options *o, struct opt *opt, int letter)
 	    ck_usage_error("bad value: ", opt->value) : -1;
 }
 
-static int contradiction(const struct options *o)
+/* Root gives files away, and nothing else while it is root. */
+static int only_owners(struct options *o)
 {
+	if (geteuid() != 0)
+		return ck_usage_error("--owner is for root", "");
+	for (int id = 0; id < ID_COUNT; id++)
+		if (id != S06 && id != F05)
+			o->severity[id] = SEV_IGNORE;
+	o->demand[S06] = o->demand[F05] = true;
+	if (o->level < LEVEL_STAT)
+		o->level = LEVEL_STAT;
+	return -1;
+}
+
+static int contradiction(struct options *o)
+{
+	if (o->owner && only_owners(o) >= 0)
+		return CK_USAGE;
 	if (o->mode == MODE_CHECK && o->dry_run)
 		return ck_usage_error("--dry-run is for -p and -y", "");
 	if (o->spool && o->journal)

@@ -15,7 +15,7 @@ enum tally {
 	FOUND, KEPT, RECOVERED, RENAMED, DUPLICATE, DAMAGED, SKIPPED, TALLIES
 };
 
-enum { IN_BLOCK = 32768, BATCH = 1024 };
+enum { IN_BLOCK = 32768 };
 
 enum { HEADS = 1 << 17 };
 
@@ -39,7 +39,6 @@ struct intake {
 	char info[10];		/* ":2,FLAGS" by its Status fields, or "" */
 	size_t links;
 	struct md_area seen;	/* struct link: contents, names, inodes */
-	struct keys pending;	/* name in tmp/, path: offsets in ck->text */
 	uint64_t usec, serial;	/* for fresh names */
 	uint64_t count[TALLIES];
 	struct md_delivery d;

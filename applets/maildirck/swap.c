@@ -337,6 +337,7 @@ static int rename_in(struct renames *r, const struct format *t,
 	struct control *c = control_begin(r->ck, t, &f);
 	int e;
 
+	group_begin(r->ck);
 	c->renames = r;
 	e = path_stat(r->ck, c->path, &c->st);
 	if (e == 0)

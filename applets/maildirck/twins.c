@@ -84,6 +84,12 @@ static bool same_file(const struct entry *a, const struct entry *b)
 	return a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev;
 }
 
+/* Nobody has renamed it just now, so that its names can be counted. */
+static bool settled(const struct ck *ck, const struct entry *e)
+{
+	return e->st.st_ctim.tv_sec + SETTLED <= ck->now;
+}
+
 /*
  * Bytes that both begin with, at most as many as the shorter file has;
  * UINT64_MAX where one cannot be read.
@@ -173,7 +179,7 @@ static void one_file(struct ck *ck, struct entry *keep, struct entry *other)
 	char from[PATH_CAP], to[PATH_CAP];
 	struct str s;
 
-	if (other->st.st_ctim.tv_sec + SETTLED > ck->now)
+	if (!settled(ck, other))
 		return;		/* JFFS2 renames by link and unlink */
 	if (other->st.st_nlink < 2) {
 		file_links(ck, other, 2);
@@ -330,28 +336,62 @@ static void compare(const struct twins *t, void (*judge)(struct ck *,
 	}
 }
 
+/* F06: files that have more names than the folder shows. */
+static void count_names(const struct twins *t)
+{
+	struct entry e;
+	size_t first = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (i + 1 < t->n && list(t)[i + 1].key == list(t)[first].key)
+			continue;
+		group_begin(t->ck);
+		if (see(t, first, &e) && (settled(t->ck, &e) ||
+		    e.st.st_nlink > i + 1 - first))
+			file_links(t->ck, &e, (unsigned)(i + 1 - first));
+		first = i + 1;
+	}
+}
+
+/* Reads the names again, for the inodes that are wanted. */
+static void gather_all(struct twins *t, int last_sub)
+{
+	int e = 0;
+
+	for (t->sub = MD_NEW; e == 0 && t->wanted.n > 0 && t->sub <= last_sub;
+	    t->sub++)
+		if (t->f->md.sub[t->sub] >= 0)
+			e = scan_each(t->ck, t->f->md.sub[t->sub], gather, t);
+	if (e)
+		trouble(t->ck, t->f->name, e);
+	sort(t);
+}
+
 static void judge_kind(struct ck *ck, struct folder *f, int kind)
 {
 	static void (*const judge[BY_KINDS])(struct ck *, struct entry *,
 	    struct entry *) = {
 		[BY_BASE] = same_name, [BY_FOLD] = same_fold,
 		[BY_UID] = same_uid, [BY_HASH] = same_content,
-		[BY_MID] = same_mid
+		[BY_HEAD] = same_content, [BY_MID] = same_mid
 	};
 	struct twins t = { .ck = ck, .f = f };
-	int e = keys_twins(&f->by[kind], &t.wanted);
+	int e = 0;
 
-	for (t.sub = MD_NEW; e == 0 && t.wanted.n > 0 && t.sub <= MD_CUR;
-	    t.sub++)
-		if (f->md.sub[t.sub] >= 0)
-			e = scan_each(ck, f->md.sub[t.sub], gather, &t);
+	if (kind == BY_LINK) {
+		t.wanted = f->by[kind];
+		gather_all(&t, MD_TMP);
+		count_names(&t);
+	} else {
+		e = keys_twins(&f->by[kind], &t.wanted);
+		gather_all(&t, MD_CUR);
+		compare(&t, judge[kind]);
+		keys_free(&t.wanted);
+	}
 	if (e)
 		trouble(ck, f->name, e);
-	sort(&t);
-	compare(&t, judge[kind]);
 	md_area_free(&t.names);
 	md_area_free(&t.area);
-	keys_free(&t.wanted);
 }
 
 static void remember(struct ck *ck, const struct folder *f)
@@ -372,7 +412,7 @@ void twins_check(struct ck *ck, struct folder *f)
 	if (looking_for(ck, N28))
 		remember(ck, f);
 	for (int kind = BY_BASE; kind < BY_KINDS; kind++) {
-		if (f->by[kind].n < 2)
+		if (f->by[kind].n < 1)
 			continue;
 		if (kind != BY_BASE)
 			keys_sort(&f->by[kind]);

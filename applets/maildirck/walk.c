@@ -71,6 +71,7 @@ static void check_open_folder(struct ck *ck, struct folder *f)
 static void check_folder(struct ck *ck, const char *name)
 {
 	struct counts counts = ck->counts;
+	uint64_t quota[2] = { ck->quota_bytes, ck->quota_count };
 	struct folder f;
 
 	for (ck->pass = 0; ck->pass < PASSES; ck->pass++) {
@@ -79,6 +80,8 @@ static void check_folder(struct ck *ck, const char *name)
 
 		if (!open_folder(ck, &f, name))
 			break;
+		ck->quota_bytes = quota[0];
+		ck->quota_count = quota[1];
 		check_open_folder(ck, &f);
 		close_folder(&f);
 		report_flush(ck);

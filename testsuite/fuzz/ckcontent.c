@@ -217,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.level = data[0] & FULL ? LEVEL_FULL : LEVEL_HEAD;
 	p = malloc(fill + size);
 	for (size_t i = 0; i < fill; i++)
-		p[i] = "Subject: x\n"[i % 11];
+		p[i] = i % 4000 ? i % 4000 == 1 ? ':' : 'x' : i ? '\n' : 'x';
 	memcpy(p + fill, data + 1, size - 1);
 	size += fill - 1;
 	assert(ftruncate(fd, 0) == 0);

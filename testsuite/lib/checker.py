@@ -128,18 +128,22 @@ def check(*args, wrap=(), timeout=None, env=None, cwd=None, stdin=None,
     if wrap:                    # nothing that traces bears another tracer
         env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
     began = time.monotonic()
-    done = subprocess.run(
+    run = subprocess.Popen(
         argv, executable=executable, env=_environment(env), cwd=cwd,
-        input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-        timeout=timeout or 10 * PATIENCE, pass_fds=pass_fds, **who)
-    got = Got(args, done.returncode, done.stdout, done.stderr,
-              time.monotonic() - began)
-    if done.returncode < 0 or done.returncode >= 125:
-        ok(False, "maildirck ended by signal, status %d" % done.returncode,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, pass_fds=pass_fds, **who)
+    try:
+        out, err = run.communicate(stdin, timeout or 10 * PATIENCE)
+    except BaseException:
+        os.killpg(run.pid, signal.SIGKILL)      # a child of it, too
+        run.communicate()
+        raise
+    got = Got(args, run.returncode, out, err, time.monotonic() - began)
+    if run.returncode < 0 or run.returncode >= 125:
+        ok(False, "maildirck ended by signal, status %d" % run.returncode,
            repr(got))
-    report = re.search(rb"(?s)(ERROR: \w+Sanitizer|runtime error:).*",
-                       done.stderr)
+    report = re.search(rb"(?s)(ERROR: \w+Sanitizer|runtime error:).*", err)
     if report:
         ok(False, "sanitizer report",
            report.group(0)[:3000].decode("latin-1"))

@@ -8,6 +8,7 @@ import poplib
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -385,6 +386,45 @@ def renamed_for_courier():
         status, found, text = ck(peer.maildir.path, "-y")
         mine(peer)
         is_(uidl(peer), before, "UIDLs as before", text)
+
+
+@test
+def while_read():
+    """messages are renamed while Dovecot serves them"""
+    # Not so for Courier: its POP3 server takes no lock, and a login in the
+    # very moment gives new numbers.
+    with Dovecot() as peer:
+        known, seen, trouble = {}, [], []
+        ended = threading.Event()
+
+        def reader():
+            while not ended.is_set():
+                try:
+                    seen.append(uidl(peer))
+                except (poplib.error_proto, EOFError) as why:
+                    trouble.append(why)
+
+        thread = threading.Thread(target=reader)
+        thread.start()
+        renamed = 0
+        for i in range(60):
+            data = b"Subject: %d\n\n" % i
+            peer.maildir.add("new", "17000000%02d.M%dP1.host,S=%d,S=%d" % (
+                i, i, len(data), len(data)), data)
+            if i % 6 == 5:
+                known.update(uidl(peer))
+                status, found, text = ck(peer.maildir.path, "-y")
+                ok(not status & 12, "no trouble", text)
+                renamed += sum(i == "Z03" for i, _ in found)
+                mine(peer)
+        ended.set()
+        thread.join()
+        is_(uidl(peer), known, "as before")
+        is_(renamed, 60, "and all have other names", peer.maildir.names("cur"))
+        ok(len(seen) > 3, "while it was being read", len(seen))
+        is_([now for now in seen if not now.items() <= known.items()], [],
+            "no UIDL was another's, for no moment")
+        is_(trouble, [], "no session failed", peer.log()[-3000:])
 
 
 @test

@@ -237,9 +237,9 @@ def hard_links():
 class Flipping:
     """Two names change places all the time."""
 
-    CODE = ("import ctypes,sys\nc=ctypes.CDLL(None).renameat2\n"
+    CODE = ("import ctypes,sys,time\nc=ctypes.CDLL(None).renameat2\n"
             "a,b=(x.encode() for x in sys.argv[1:3])\n"
-            "while True: c(-100,a,-100,b,2)\n")
+            "while True: c(-100,a,-100,b,2); time.sleep(.0002)\n")
 
     def __init__(self, one, two):
         self.process = subprocess.Popen([sys.executable, "-c", self.CODE,
@@ -249,6 +249,15 @@ class Flipping:
     def end(self):
         self.process.kill()
         self.process.wait()
+
+
+def slowly(really):
+    """Stops for a moment behind each look at a name."""
+    if not really or not shutil.which("strace"):
+        return []
+    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+            "trace=%stat,openat,open", "-e",
+            "inject=%stat,openat,open:delay_exit=300"]
 
 
 def race(what, target, one, two, victim, seconds, plant_at=None, args=()):
@@ -263,7 +272,9 @@ def race(what, target, one, two, victim, seconds, plant_at=None, args=()):
         for mode in (deep_fix(), ["-p", "-f"], ["-y", "-f"]):
             if plant_at:
                 plant(place, owner)
-            check(*mode, *args, target, timeout=60)
+            # Every second one slowly: time to change what was looked at.
+            check(*mode, *args, target, timeout=60, wrap=slowly(
+                runs // 3 % 2))
             runs += 1
     flip.end()
     if plant_at:

@@ -607,7 +607,8 @@ def owner():
     """--owner U:G"""
     need_root()
     tree = box("F05", "S06")
-    got = check("-y", "--owner", "%d:%d" % (PLAIN, PLAIN + 1), tree.root)
+    got = check("-y", "--fix", "F05,S06", "--owner",
+                "%d:%d" % (PLAIN, PLAIN + 1), tree.root)
     wrong = {(n.uid, n.gid) for p, n in snapshot(tree.root).items()
              if not os.path.basename(p).startswith("maildirck")}
     is_(wrong, {(PLAIN, PLAIN + 1)}, "all of it has the owner", got)
