@@ -35,20 +35,19 @@ struct look {
 	struct bytes b;
 };
 
-/* A finding with a number in its detail, unless `after` is null. */
-static void say(struct look *l, enum id id, const char *before, uint64_t n,
-    const char *after)
+/* A finding; n is for its detail, where it is not 0. */
+static void say(struct look *l, enum id id, const char *detail, uint64_t n)
 {
-	char detail[96];
+	char text[96];
 	struct str s;
 
-	str_init(&s, detail, sizeof detail);
-	str_put(&s, before);
-	if (after) {
+	if (n) {
+		str_init(&s, text, sizeof text);
+		str_put(&s, detail);
 		str_u64(&s, n);
-		str_put(&s, after);
+		detail = text;
 	}
-	(void)found_entry(l->ck, l->e, id, s.len ? detail : NULL);
+	(void)found_entry(l->ck, l->e, id, detail);
 }
 
 /* ---- times -------------------------------------------------------------- */
@@ -63,8 +62,7 @@ static void check_time(struct look *l)
 	int64_t t = l->e->st.st_mtime;
 
 	if (content_odd_time(l->ck, t))
-		say(l, C14, t < YEAR_1990 ? "before 1990" : "in the future",
-		    0, NULL);
+		say(l, C14, t < YEAR_1990 ? "before 1990" : "in the future", 0);
 }
 
 /* ---- the header --------------------------------------------------------- */
@@ -213,25 +211,23 @@ static int read_all(struct look *l)
 	}
 }
 
-/* Begin and end. */
+/* Begin and end of a larger file. */
 static int read_ends(struct look *l)
 {
 	unsigned char *p = content_room + 1;
-	bool small = l->size <= 2 * HEAD;
-	ptrdiff_t r = fill(l, p, small ? 2 * HEAD : HEAD);
 
-	if (r < 0)
-		return -errno;
-	look_at_head(l, (char *)p, (size_t)r);
-	bytes_look(&l->b, p, p + r, p + r);
-	if (small || r < HEAD)
-		return 0;
-	l->b.at = l->b.line = l->size - HEAD;
-	r = pread(l->fd, p, HEAD, (off_t)l->b.at);
-	if (r < 0)
-		return -errno;
-	content_room[0] = '\n';
-	bytes_look(&l->b, p, p + r, p + r);
+	for (int i = 0; i < 2; i++) {
+		ptrdiff_t r = pread(l->fd, p, HEAD, (off_t)l->b.at);
+
+		if (r < 0)
+			return -errno;
+		if (i == 0)
+			look_at_head(l, (char *)p, (size_t)r);
+		bytes_look(&l->b, p, p + r, p + r);
+		if (i == 0)
+			l->b.at = l->b.line = l->size - HEAD;
+		content_room[0] = '\n';
+	}
 	return 0;
 }
 
@@ -241,14 +237,14 @@ static int read_file(struct look *l)
 	int e;
 
 	content_room[0] = '\n';
-	e = l->full ? read_all(l) : read_ends(l);
-	if (e || l->full || l->b.nul_end < l->size)
+	if (l->full || l->size <= 2 * HEAD)
+		return read_all(l);
+	e = read_ends(l);
+	if (e || l->b.nul_end < l->size)
 		return e;
 	l->full = true;
-	l->seen = 0;
 	memset(&l->b, 0, sizeof l->b);
-	content_room[0] = '\n';
-	return lseek(l->fd, 0, SEEK_SET) < 0 ? -errno : read_all(l);
+	return read_all(l);
 }
 
 /* ---- what it comes to --------------------------------------------------- */
@@ -269,16 +265,16 @@ static bool check_lost(struct look *l)
 	struct bytes *b = &l->b;
 	bool tail = b->nul_end == l->size;
 
-	if (b->nul == l->seen && b->nul == l->size)
-		say(l, C02, "", 0, NULL);
+	if (b->nul == l->size)
+		say(l, C02, NULL, 0);
 	else if (tail)
-		say(l, C03, "from byte ", l->size - b->nul_run, " on");
+		say(l, C03, "from byte ", l->size - b->nul_run);
 	else if (has_hole(l))
-		say(l, F10, "", 0, NULL);
+		say(l, F10, NULL, 0);
 	else if (b->nul_longest >= SECTOR && l->h.fields)
-		say(l, C03, "", b->nul_longest, " NULs in the middle");
+		say(l, C03, "in the middle, NULs: ", b->nul_longest);
 	else if (l->e->n.size != MD_NOSIZE && l->size < l->e->n.size)
-		say(l, C04, "", l->size, " bytes are left");
+		say(l, C04, "bytes left: ", l->size);
 	else
 		return false;
 	return true;
@@ -288,16 +284,16 @@ static bool check_lost(struct look *l)
 static bool check_kind(struct look *l)
 {
 	struct head *h = &l->h;
-	bool all = l->full || l->seen == l->size;
+	bool all = l->seen == l->size;
 
 	if (h->from && l->full && l->b.froms)
-		say(l, C06, "", l->b.froms + 1, " messages");
+		say(l, C06, "messages: ", l->b.froms + 1);
 	else if (h->fields == 0)
-		say(l, C07, "", 0, NULL);
+		say(l, C07, NULL, 0);
 	else if (all && !h->end && !l->b.empty_line)
-		say(l, C04, "header without its end", 0, NULL);
+		say(l, C04, "header without its end", 0);
 	else if (l->b.nboundary && !l->b.closed)
-		say(l, C04, "multipart without its last boundary", 0, NULL);
+		say(l, C04, "multipart without its last boundary", 0);
 	else
 		return false;
 	return true;
@@ -310,17 +306,17 @@ static void check_text(struct look *l, bool nul_head)
 
 	e->bare_lf = b->lf - b->crlf;
 	if (b->crlf && e->bare_lf)
-		say(l, C09, "", b->crlf, " lines end in CRLF, others in LF");
+		say(l, C09, "mixed, lines with CRLF: ", b->crlf);
 	if (b->cr > b->crlf)
-		say(l, C10, "", b->cr - b->crlf, " bare CRs");
+		say(l, C10, "bare CRs: ", b->cr - b->crlf);
 	else if (b->longest > LINE_MAX_SMTP)
-		say(l, C10, "line of ", b->longest, " bytes");
+		say(l, C10, "bytes in a line: ", b->longest);
 	else if (l->high)
-		say(l, C10, "8-bit header", 0, NULL);
+		say(l, C10, "8-bit header", 0);
 	if (b->nul && !nul_head)
-		say(l, C11, "", b->nul, " NULs");
+		say(l, C11, "NULs: ", b->nul);
 	if (e->n.wire != MD_NOSIZE && e->n.wire != l->size + e->bare_lf)
-		say(l, Z02, "W=", l->size + e->bare_lf, " would be right");
+		say(l, Z02, "right: ", l->size + e->bare_lf);
 }
 
 static void judge(struct look *l)
@@ -329,7 +325,7 @@ static void judge(struct look *l)
 	bool nul = l->b.nul && l->b.nul_first < h->end;
 
 	if (l->packed) {
-		say(l, Z05, "", 0, NULL);
+		say(l, Z05, NULL, 0);
 		return;
 	}
 	if (check_lost(l))
@@ -339,13 +335,13 @@ static void judge(struct look *l)
 		return;
 	l->e->complete = true;
 	if (h->from)
-		say(l, C05, "", 0, NULL);
+		say(l, C05, NULL, 0);
 	if (nul)
-		say(l, C08, "NUL in the header", 0, NULL);
+		say(l, C08, "NUL in the header", 0);
 	else if (h->folded)
-		say(l, C08, "begins with a folded line", 0, NULL);
+		say(l, C08, "begins with a folded line", 0);
 	else if (h->end && !(h->known & HEAD_IDS))
-		say(l, C08, "", 0, NULL);
+		say(l, C08, NULL, 0);
 	if (l->full && l->ck->o->level == LEVEL_FULL)
 		check_text(l, nul);
 }
@@ -357,7 +353,7 @@ static void check_frozen(struct look *l)
 
 	if (l->full && ioctl(l->fd, _IOR('f', 1, long), flags) == 0 &&
 	    flags[0] & FROZEN)
-		say(l, F11, "", 0, NULL);
+		say(l, F11, NULL, 0);
 }
 
 void content_check(struct ck *ck, struct entry *e, int fd)
@@ -376,8 +372,8 @@ void content_check(struct ck *ck, struct entry *e, int fd)
 	check_frozen(&l);
 	r = read_file(&l);
 	if (r < 0)
-		say(&l, F09, err_text(-r, err), 0, NULL);
-	else if (l.full ? l.seen != l.size : l.b.at != l.size)
+		say(&l, F09, err_text(-r, err), 0);
+	else if (l.b.at != l.size)
 		ck->counts.concurrent++;	/* being written */
 	else
 		judge(&l);

@@ -247,17 +247,18 @@ static void finish(struct control *c)
 		note(c, P_NEXT);
 }
 
-static void path_in(char path[PATH_CAP], const struct folder *f,
+static void path_in(char path[PATH_CAP], const char *folder,
     const char *name)
 {
+	const struct folder f = { .name = folder };
 	struct str s;
 
 	str_init(&s, path, PATH_CAP);
-	path_of(&s, f, IN_ROOT, name);
+	path_of(&s, &f, IN_ROOT, name);
 }
 
 struct control *control_begin(struct ck *ck, const struct format *t,
-    const struct folder *f)
+    const char *folder)
 {
 	static struct control c;
 
@@ -265,7 +266,7 @@ struct control *control_begin(struct ck *ck, const struct format *t,
 	c.ck = ck;
 	c.format = t;
 	c.least = 1;
-	path_in(c.path, f, t->name);
+	path_in(c.path, folder, t->name);
 	return &c;
 }
 
@@ -279,7 +280,7 @@ void control_end(struct control *c)
 static void check(struct ck *ck, const struct format *t,
     const struct folder *f)
 {
-	struct control *c = control_begin(ck, t, f);
+	struct control *c = control_begin(ck, t, f ? f->name : "");
 	int e = control_read(c);
 
 	c->f = f;
@@ -319,7 +320,7 @@ void found_in(struct ck *ck, const struct folder *f, enum id id,
 	enum repair how = finding_info[id].repair;
 
 	group_begin(ck);
-	path_in(path, f, name);
+	path_in(path, f->name, name);
 	if (found(ck, id, how, path, detail))
 		plan_quarantine(ck, path, false, NULL);
 }
@@ -343,7 +344,5 @@ void control_check(struct ck *ck, struct folder *f)
 
 void control_root(struct ck *ck)
 {
-	const struct folder root = { .name = "", .md = { .root = ck->root } };
-
-	check_all(ck, &root, ROOT);
+	check_all(ck, NULL, ROOT);
 }

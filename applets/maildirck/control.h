@@ -54,7 +54,8 @@ extern const unsigned control_format_count;
 struct control {
 	struct ck *ck;
 	const struct format *format;
-	const struct folder *f;	/* null when only names are replaced */
+	const struct folder *f;	/* null after all folders, and where only
+				   names are replaced */
 	const struct renames *renames;
 	uint64_t line, last, next, other;
 	uint64_t least;		/* that next may be */
@@ -91,9 +92,9 @@ enum problem take_name(struct control *c, const char *name, const char *end,
     uint64_t order);
 void put_name(struct control *c, const char *name, const char *end);
 void control_parse(struct control *c);
-/* There is one at a time, of a path in the folder. */
+/* There is one at a time, in a folder of this name. */
 struct control *control_begin(struct ck *ck, const struct format *t,
-    const struct folder *f);
+    const char *folder);
 void control_end(struct control *c);
 bool folder_has(const struct folder *f, const char *name);
 /* About a name in a folder; what is to be repaired goes to quarantine. */

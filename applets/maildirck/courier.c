@@ -9,21 +9,33 @@
 
 enum { YOUNG = 15 * 60 };	/* README.imapkeywords: older ones may go */
 
+/* Numbers with these characters between them: what follows, or null. */
+static const char *numbers(const char *p, const char *between, uint64_t *n)
+{
+	for (;; between++) {
+		p = scan_u64(p, n++);
+		if (!p || !*between)
+			return p;
+		if (*p++ != *between)
+			return NULL;
+	}
+}
+
 /* "/3 next uidvalidity", or version 2 with less on each line. */
 static enum problem pop3_header(struct control *c, const char *p,
     const char *end)
 {
-	const char *at;
+	uint64_t n[2];
 
 	if (end - p < 4 || p[0] != '/' || (p[1] != '3' && p[1] != '2') ||
-	    p[2] != ' ')
+	    p[2] != ' ' || numbers(p + 3, " ", n) != end)
 		return P_HEADER;
-	at = scan_u64(p + 3, &c->next);
-	if (!at || *at != ' ' || !scan_u64(at + 1, &c->other))
-		return P_HEADER;
+	c->next = n[0];
+	c->other = n[1];
 	put(c, p, 3);
 	put_next(c);
-	put(c, at, (size_t)(end - at));
+	put_word(c, "", 0);
+	put_u64(c, n[1]);
 	return P_NONE;
 }
 
@@ -31,27 +43,23 @@ static enum problem pop3_header(struct control *c, const char *p,
 enum problem pop3_line(struct control *c, const char *p, const char *end)
 {
 	const char *ids, *size, *at;
-	uint64_t n, uid, validity;
+	uint64_t n[4];		/* size, UID, UIDVALIDITY, any UTF-8 */
 	enum problem bad;
 
 	if (c->line == 1)
 		return pop3_header(c, p, end);
 	ids = memrchr(p, ' ', (size_t)(end - p));
 	size = ids ? memrchr(p, ' ', (size_t)(ids - p)) : NULL;
-	if (!size || scan_u64(size + 1, &n) != ids)
-		return P_NAME;
-	at = scan_u64(ids + 1, &uid);
-	if (!at || *at != ':')
-		return P_NUMBER;
-	at = scan_u64(at + 1, &validity);
-	if (!at || (at < end && (*at != ':' ||
-	    scan_u64(at + 1, &n) != end)))
+	at = size ? numbers(size + 1, " :", n) : NULL;
+	if (at && *at == ':')
+		at = scan_u64(at + 1, &n[3]);
+	if (at != end)
 		return P_NUMBER;
 	bad = take_name(c, p, size, c->line);
 	if (bad)
 		return bad;
-	if (validity == c->other && uid >= c->least)
-		c->least = uid + 1;
+	if (n[2] == c->other && n[1] >= c->least)
+		c->least = n[1] + 1;
 	put_name(c, p, size);
 	put(c, size, (size_t)(end - size));
 	return P_NONE;

@@ -5,55 +5,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "content.h"
 
 /* ---- what is no regular file -------------------------------------------- */
 
-static void check_link(struct ck *ck, struct entry *e)
-{
-	char to[MD_NAME_MAX + 1];
-	ssize_t n = readlinkat(e->f->md.sub[e->sub], e->name, to,
-	    sizeof to - 1);
-
-	to[n < 0 ? 0 : n] = '\0';
-	(void)found_entry(ck, e, F01, to);
-}
-
 /* What overlayfs hides a file with, seen from below. */
 static bool is_whiteout(struct ck *ck, struct entry *e)
 {
 	return e->type == DT_CHR && (e->st.st_ino || entry_stat(ck, e)) &&
-	    e->st.st_rdev == makedev(0, 0);
+	    e->st.st_rdev == 0;
 }
 
 static void check_special(struct ck *ck, struct entry *e)
 {
-	if (is_whiteout(ck, e))
+	if (e->type == DT_LNK)
+		(void)found_entry(ck, e, F01, NULL);
+	else if (is_whiteout(ck, e))
 		(void)found_entry_as(ck, e, F02, FIX_NONE,
-		    "overlayfs whiteout: an upper layer, not its mount");
+		    "overlayfs whiteout");
 	else
-		(void)found_entry(ck, e, F02, e->type == DT_FIFO ? "FIFO" :
-		    e->type == DT_SOCK ? "socket" : "device");
+		(void)found_entry(ck, e, F02, NULL);
 }
 
 /* ---- sizes -------------------------------------------------------------- */
 
-/* Once a Maildir. */
+/* Looked for once: this process has one Maildir. */
 static bool has_quota(struct ck *ck)
 {
-	static struct stat of;
-	static bool has;
+	static int has = -1;
 	struct stat st;
 
-	if (of.st_ino != ck->root_st.st_ino ||
-	    of.st_dev != ck->root_st.st_dev) {
-		of = ck->root_st;
-		has = fstatat(ck->root, "maildirsize", &st,
-		    AT_SYMLINK_NOFOLLOW) == 0;
-	}
+	if (has < 0)
+		has = path_stat(ck, "maildirsize", &st) == 0;
 	return has;
 }
 
@@ -68,22 +53,15 @@ static bool has_size_field(const struct entry *e)
 void file_sizes(struct ck *ck, struct entry *e, bool seen)
 {
 	uint64_t size = (uint64_t)e->st.st_size;
-	char detail[64];
-	struct str s;
+	enum id id = Z01;
 
-	if (e->n.size == MD_NOSIZE) {
-		if (has_quota(ck) && !has_size_field(e))
-			(void)found_entry_as(ck, e, Z04, seen ? FIX_DEMAND :
-			    FIX_NONE, NULL);
+	if (e->n.size == MD_NOSIZE && has_quota(ck) && !has_size_field(e))
+		id = Z04;
+	else if (e->n.size == MD_NOSIZE || e->n.size == size)
 		return;
-	}
-	if (e->n.size == size)
-		return;
-	str_init(&s, detail, sizeof detail);
-	str_u64(&s, size);
-	str_put(&s, size < e->n.size ? " bytes: cut off, or compressed" :
-	    " bytes");
-	(void)found_entry_as(ck, e, Z01, seen ? FIX_YES : FIX_NONE, detail);
+	(void)found_entry_as(ck, e, id, !seen ? FIX_NONE :
+	    (enum repair)finding_info[id].repair,
+	    size < e->n.size && id == Z01 ? "cut off, or compressed" : NULL);
 }
 
 /* ---- mode and owner ----------------------------------------------------- */
@@ -92,19 +70,6 @@ void file_sizes(struct ck *ck, struct entry *e, bool seen)
 static mode_t allowed(const struct ck *ck)
 {
 	return ck->root_st.st_mode & 070 ? 0660 : 0600;
-}
-
-static void check_mode(struct ck *ck, struct entry *e)
-{
-	mode_t mode = e->st.st_mode & 07777;
-	char detail[5] = "0000";
-
-	for (int i = 0; i < 4; i++)
-		detail[i] = (char)('0' + (mode >> (9 - 3 * i) & 7));
-	if (!(mode & S_IRUSR))
-		(void)found_entry(ck, e, F03, detail);
-	if (mode & ~allowed(ck))
-		(void)found_entry(ck, e, F04, detail);
 }
 
 /* --owner, or who owns the Maildir: uid << 32 | gid. */
@@ -120,39 +85,37 @@ static uint64_t right_owner(const struct ck *ck)
 	return uid << 32 | gid;
 }
 
-/* Of several names one may be another user's: then he would lose it. */
-static void check_owner(struct ck *ck, struct entry *e)
+/*
+ * F05: of several names one may be another user's, who must not lose the
+ * file by it.
+ */
+static void check_state(struct ck *ck, struct entry *e)
 {
-	char detail[32];
-	struct str s;
+	mode_t mode = e->st.st_mode & 07777;
 
-	if (e->st.st_uid == right_owner(ck) >> 32)
-		return;
-	str_init(&s, detail, sizeof detail);
-	str_put(&s, "uid ");
-	str_u64(&s, e->st.st_uid);
-	(void)found_entry_as(ck, e, F05, geteuid() == 0 &&
-	    e->st.st_nlink == 1 ? FIX_DEMAND : FIX_NONE, detail);
+	if (!(mode & S_IRUSR))
+		(void)found_entry(ck, e, F03, NULL);
+	if (mode & ~allowed(ck))
+		(void)found_entry(ck, e, F04, NULL);
+	if (e->st.st_uid != right_owner(ck) >> 32)
+		(void)found_entry_as(ck, e, F05, geteuid() == 0 &&
+		    e->st.st_nlink == 1 ? FIX_DEMAND : FIX_NONE, NULL);
+	if (e->st.st_size == 0)
+		(void)found_entry(ck, e, C01, NULL);
+	else if (ck->o->level == LEVEL_STAT)
+		file_sizes(ck, e, false);
 }
 
 void file_check(struct ck *ck, struct entry *e)
 {
-	if (e->type == DT_LNK) {
-		check_link(ck, e);
-	} else if (e->type != DT_REG) {
+	if (e->type != DT_REG)
 		check_special(ck, e);
-	} else if (e->st.st_ino && e->name[0] != '.') {
-		if ((e->st.st_mode & 07777) == S_ISVTX && !e->st.st_size) {
-			(void)found_entry(ck, e, F08, NULL);
-			return;
-		}
-		check_mode(ck, e);
-		check_owner(ck, e);
-		if (e->st.st_size == 0)
-			(void)found_entry(ck, e, C01, NULL);
-		else if (ck->o->level == LEVEL_STAT)
-			file_sizes(ck, e, false);
-	}
+	else if (!e->st.st_ino || e->name[0] == '.')
+		return;
+	else if ((e->st.st_mode & 07777) == S_ISVTX && !e->st.st_size)
+		(void)found_entry(ck, e, F08, NULL);
+	else
+		check_state(ck, e);
 }
 
 void file_links(struct ck *ck, struct entry *e, unsigned names_seen)
@@ -181,27 +144,29 @@ static bool looks_like_mail(const struct entry *e)
 	return is;
 }
 
+/* Ids in e->want[1]. */
+#define WANT(id) ((uint64_t)1 << ((id) - 64))
+typedef char wants_are_there[F01 >= 64 && C15 < 128 ? 1 : -1];
+
 /* Is e to be put away, and not as mail? */
 static bool is_rubbish(const struct entry *e)
 {
-	static const uint8_t ids[] = { F01, F02, C01, C02, C07 };
-
-	for (size_t i = 0; i < sizeof ids; i++)
-		if (entry_wants(e, (enum id)ids[i]))
-			return true;
-	return (entry_wants(e, N17) || entry_wants(e, N24)) &&
-	    !looks_like_mail(e);
+	return e->want[1] & (WANT(F01) | WANT(F02) | WANT(C01) | WANT(C02) |
+	    WANT(C07)) ||
+	    ((entry_wants(e, N17) || entry_wants(e, N24)) &&
+	    !looks_like_mail(e));
 }
 
 static void plan(struct ck *ck, const struct entry *e, uint8_t kind,
-    const char *path, uint64_t new)
+    const char *path, const char *to, uint64_t new)
 {
 	plan_add(ck, &(struct op){
-		.kind = kind, .src = path, .must = &e->st, .new = new
+		.kind = kind, .src = path, .dst = to, .new = new,
+		.must = e->st.st_ino ? &e->st : NULL
 	});
 }
 
-static void repair_mode(struct ck *ck, const struct entry *e,
+static void repair_state(struct ck *ck, const struct entry *e,
     const char *path)
 {
 	mode_t mode = e->st.st_mode & 07777;
@@ -211,9 +176,9 @@ static void repair_mode(struct ck *ck, const struct entry *e,
 	if (entry_wants(e, F04))
 		mode &= allowed(ck);
 	if (mode != (e->st.st_mode & 07777))
-		plan(ck, e, OP_CHMOD, path, mode);
+		plan(ck, e, OP_CHMOD, path, NULL, mode);
 	if (entry_wants(e, F05))
-		plan(ck, e, OP_CHOWN, path, right_owner(ck));
+		plan(ck, e, OP_CHOWN, path, NULL, right_owner(ck));
 }
 
 void entry_target(struct ck *ck, const struct entry *e, struct str *path)
@@ -250,9 +215,9 @@ static void repair_name(struct ck *ck, const struct entry *e,
 	str_init(&s, to, sizeof to);
 	entry_target(ck, e, &s);
 	if (strcmp(path, to) != 0)
-		plan_rename(ck, path, to, e->st.st_ino ? &e->st : NULL);
+		plan(ck, e, OP_RENAME, path, to, 0);
 	if (entry_wants(e, C14) && content_time(ck, e, &t))
-		plan(ck, e, OP_UTIME, to, (uint64_t)t * 1000000000);
+		plan(ck, e, OP_UTIME, to, NULL, (uint64_t)t * 1000000000);
 }
 
 void file_repair(struct ck *ck, struct entry *e)
@@ -268,9 +233,8 @@ void file_repair(struct ck *ck, struct entry *e)
 		    e->st.st_ino ? &e->st : NULL);
 		return;
 	}
-	repair_mode(ck, e, path);
-	if (entry_wants(e, C05) || entry_wants(e, C06) ||
-	    entry_wants(e, C09))
+	repair_state(ck, e, path);
+	if (e->want[1] & (WANT(C05) | WANT(C06) | WANT(C09)))
 		content_rewrite(ck, e);
 	else
 		repair_name(ck, e, path);

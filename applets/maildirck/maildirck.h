@@ -83,7 +83,7 @@ struct options {
 	const char *owner;	/* --owner UID:GID */
 	uint64_t max_changes;	/* 0: a tenth of the messages, at least 100 */
 	uint64_t lock_wait;	/* seconds */
-	uint64_t mem;		/* bytes a scan may take; 0: half of what is free */
+	uint64_t mem;		/* bytes for a scan; 0: half of what is free */
 	uint8_t severity[ID_COUNT];	/* SEV_IGNORE: not looked for */
 	uint8_t demand[ID_COUNT];	/* --fix ID */
 	struct md_area skip;	/* --skip-list: lines, NUL-terminated */
@@ -179,7 +179,9 @@ struct ck {
 	int journal;		/* descriptor, or -1 until there is an op */
 };
 
-enum { BY_BASE, BY_FOLD, BY_UID, BY_HASH, BY_HEAD, BY_MID, BY_LINK, BY_KINDS };
+enum {				/* by what messages are compared: twins.c */
+	BY_BASE, BY_FOLD, BY_UID, BY_HASH, BY_HEAD, BY_MID, BY_LINK, BY_KINDS
+};
 
 struct folder {
 	const char *name;	/* "" or ".Name" */

@@ -15,6 +15,8 @@
 
 struct mbox {
 	int fd;
+	int (*put)(void *ctx, const void *p, size_t n);
+	void *ctx;
 	int64_t date;		/* of the last message's From_ line, or 0 */
 	int64_t next_date;	/* of the From_ line read ahead */
 	size_t pos, len, keep;	/* in the buffer, which all share */

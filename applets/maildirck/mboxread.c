@@ -8,8 +8,6 @@
 #include "base.h"
 #include "date.h"
 
-typedef int put_fn(void *ctx, const void *p, size_t n);
-
 static char buf[65536];
 
 /* " Fri Jul  8": the day of the week keeps text from being cut in two. */
@@ -57,25 +55,25 @@ void mbox_begin(struct mbox *m, int fd)
 }
 
 /* What is to be kept, up to `end`, goes out. */
-static int flush(struct mbox *m, size_t end, put_fn *put, void *ctx)
+static int flush(struct mbox *m, size_t end)
 {
 	size_t from = m->keep;
 
 	m->keep = end;
-	return end > from ? put(ctx, buf + from, end - from) : 0;
+	return end > from ? m->put(m->ctx, buf + from, end - from) : 0;
 }
 
 /* More into the buffer, behind what is not done with: 0, or an error. */
-static int more(struct mbox *m, put_fn *put, void *ctx)
+static int more(struct mbox *m)
 {
 	size_t done = m->pos - m->hold;
-	int e = flush(m, done, put, ctx);
+	int e = flush(m, done);
 	ptrdiff_t r;
 
 	if (e)
 		return e;
-	memmove(buf, buf + done, m->len - done);
 	m->len -= done;
+	memmove(buf, buf + done, m->len);
 	m->pos = m->hold;
 	m->keep = 0;
 	r = fd_read(m->fd, buf + m->len, sizeof buf - m->len);
@@ -87,19 +85,19 @@ static int more(struct mbox *m, put_fn *put, void *ctx)
 }
 
 /* The line at pos, as much of it as there is room for: into *n. */
-static int line(struct mbox *m, size_t *n, put_fn *put, void *ctx)
+static int line(struct mbox *m, size_t *n)
 {
-	for (;;) {
-		const char *p = buf + m->pos;
-		const char *lf = memchr(p, '\n', m->len - m->pos);
-		int e;
+	const char *lf;
+	int e = 0;
 
-		*n = lf ? (size_t)(lf + 1 - p) : m->len - m->pos;
-		if (lf || m->eof || *n >= sizeof buf - 2)
-			return 0;
-		e = more(m, put, ctx);
-		if (e)
+	for (;;) {
+		*n = m->len - m->pos;
+		lf = memchr(buf + m->pos, '\n', *n);
+		if (lf)
+			*n = (size_t)(lf + 1 - (buf + m->pos));
+		if (lf || m->eof || e || *n >= sizeof buf - 2)
 			return e;
+		e = more(m);
 	}
 }
 
@@ -113,7 +111,7 @@ static bool quoted(const char *p, size_t n)
 	return i > 0 && n - i >= 5 && memcmp(p + i, "From ", 5) == 0;
 }
 
-static int take(struct mbox *m, size_t n, put_fn *put, void *ctx)
+static int take(struct mbox *m, size_t n)
 {
 	const char *p = buf + m->pos;
 	bool empty = !m->part && (p[0] == '\n' ||
@@ -121,7 +119,7 @@ static int take(struct mbox *m, size_t n, put_fn *put, void *ctx)
 	int e = 0;
 
 	if (m->body && !m->part && quoted(p, n)) {
-		e = flush(m, m->pos, put, ctx);
+		e = flush(m, m->pos);
 		m->keep++;
 	}
 	m->hold = empty && m->body ? n : 0;
@@ -150,27 +148,30 @@ static bool turn(struct mbox *m, size_t n)
 	return before;
 }
 
-int mbox_next(struct mbox *m, put_fn *put, void *ctx)
+int mbox_next(struct mbox *m, int (*put)(void *ctx, const void *p, size_t n),
+    void *ctx)
 {
 	size_t n;
-	int e;
+	int e = 0;
 
 	if (!m->more)
 		return 0;
+	m->put = put;
+	m->ctx = ctx;
 	m->date = m->next_date;
-	while ((e = line(m, &n, put, ctx)) == 0 && n > 0) {
-		if (m->blank && from_date(buf + m->pos, n, &m->next_date)) {
-			e = flush(m, m->pos - m->hold, put, ctx);
-			if (turn(m, n) || e)
-				return e ? e : 1;
-		} else {
-			e = take(m, n, put, ctx);
-			if (e)
-				return e;
+	while (e == 0 && (e = line(m, &n)) == 0 && n > 0) {
+		if (!m->blank ||
+		    !from_date(buf + m->pos, n, &m->next_date)) {
+			e = take(m, n);
+			continue;
 		}
+		e = flush(m, m->pos - m->hold);
+		if (turn(m, n) && e == 0)
+			return 1;
 	}
+	if (e)
+		return e;
 	m->more = false;
-	if (e == 0)
-		e = flush(m, m->seen ? m->pos - m->hold : m->pos, put, ctx);
+	e = flush(m, m->pos - (m->seen ? m->hold : 0));
 	return e ? e : m->seen || m->any;
 }

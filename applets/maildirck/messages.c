@@ -14,7 +14,7 @@
 
 enum {
 	AHEAD = 64, BATCH = 1024,
-	TEXT_MOST = 8 << 20	/* of findings: then they are printed as they are */
+	TEXT_MOST = 8 << 20	/* of findings, before they are printed */
 };
 
 struct ahead {
@@ -141,7 +141,9 @@ static void look_inside(struct ck *ck, struct entry *e, int fd)
 	if (fd >= 0) {
 		content_check(ck, e, fd);
 		content_keys(ck, e);
-	} else if (fd != -EACCES) {	/* F03 has said so */
+	} else if (fd == -ENOENT || fd == -EINVAL || fd == -ELOOP) {
+		ck->counts.concurrent++;	/* something else by now */
+	} else if (fd != -EACCES) {		/* F03 has said so */
 		found_entry(ck, e, F09, "open");
 	}
 }
@@ -167,11 +169,17 @@ static void check_file(struct ck *ck, struct entry *e, int fd)
 		count(ck, e);
 }
 
-/* lstat's answer, or fstat's where the file is open already. */
-static bool look_at(struct ck *ck, struct entry *e, const struct ahead *a)
+/*
+ * lstat's answer, or fstat's where the file is open already.  A file that
+ * could not be opened ahead may be there again: its flags have changed
+ * twice.
+ */
+static bool look_at(struct ck *ck, struct entry *e, struct ahead *a)
 {
 	if (ck->o->level == LEVEL_NAMES && e->type == DT_REG)
 		return true;
+	if (a && a->fd < 0 && e->type != DT_DIR)
+		a->fd = entry_open(e->f, e->sub, e->name, &a->st);
 	if (!a || a->fd < 0)
 		return entry_stat(ck, e);
 	e->st = a->st;
@@ -180,7 +188,7 @@ static bool look_at(struct ck *ck, struct entry *e, const struct ahead *a)
 }
 
 static void check_name(struct pass *p, const struct dirent_view *d,
-    const struct ahead *a)
+    struct ahead *a)
 {
 	struct ck *ck = p->ck;
 	struct entry e = {

@@ -30,15 +30,12 @@ static enum problem limits(const char *p, const char *end)
 {
 	uint64_t n;
 
-	for (; p < end; p += *p == ',') {
+	do {
 		p = scan_u64(p, &n);
 		if (!p || (*p != 'S' && *p != 'C'))
 			return P_HEADER;
-		p++;
-		if (p < end && *p != ',')
-			return P_HEADER;
-	}
-	return P_NONE;
+	} while (*++p == ',' && ++p < end);
+	return p == end ? P_NONE : P_HEADER;
 }
 
 static const char *number(const char *p, int64_t *sum)
@@ -67,7 +64,7 @@ enum problem quota_line(struct control *c, const char *p, const char *end)
 			put_u64(c, c->ck->quota_count);
 			c->changed = true;
 		}
-		return p == end ? P_HEADER : limits(p, end);
+		return limits(p, end);
 	}
 	if (c->want)
 		return P_DROP;

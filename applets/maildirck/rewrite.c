@@ -22,11 +22,6 @@ struct copies {
 	int error;
 };
 
-static struct stat const *original(const struct copies *c)
-{
-	return &c->e->st;
-}
-
 /* One more file, its name behind the others. */
 static int begin(struct copies *c)
 {
@@ -58,7 +53,7 @@ static int put(void *ctx, const void *p, size_t n)
 /* Root's copies become the owner's.  e, or what fails now. */
 static int end(struct copies *c, int e, int64_t mtime)
 {
-	const struct stat *st = original(c);
+	const struct stat *st = &c->e->st;
 	struct timespec t[2] = { st->st_atim, st->st_mtim };
 
 	if (c->fd < 0)
@@ -76,43 +71,33 @@ static int end(struct copies *c, int e, int64_t mtime)
 	return e;
 }
 
-/* Calls use() with the path of each copy. */
-static void each(struct copies *c, void (*use)(struct copies *c,
-    const char *path, const char *name))
+/*
+ * What is done with each copy.  DROP takes away only what was begun here,
+ * and nobody has been told of.
+ */
+enum fate { DROP, PLAN, DELIVER };
+
+static void each(struct copies *c, enum fate fate)
 {
-	char path[PATH_CAP];
-	struct str s;
+	const struct folder *f = c->e->f;
+	char path[PATH_CAP], to[PATH_CAP];
+	struct str s, t;
 
 	for (const char *p = c->names.p, *stop = p + c->names.len; p < stop;
 	    p += strlen(p) + 1) {
 		str_init(&s, path, sizeof path);
-		path_of(&s, c->e->f, MD_TMP, p);
-		use(c, path, p);
+		path_of(&s, f, MD_TMP, p);
+		str_init(&t, to, sizeof to);
+		path_of(&t, f, MD_NEW, p);
+		if (fate == DROP)
+			(void)unlinkat(f->md.sub[MD_TMP], p, 0);
+		else if (fate == PLAN)
+			plan_add(c->ck, &(struct op){
+				.kind = OP_NEW, .dst = path
+			});
+		else
+			plan_rename(c->ck, path, to, NULL);
 	}
-}
-
-/* Only what was begun here, and nobody has been told of. */
-static void drop(struct copies *c, const char *path, const char *name)
-{
-	(void)path;
-	(void)unlinkat(c->e->f->md.sub[MD_TMP], name, 0);
-}
-
-static void plan_new(struct copies *c, const char *path, const char *name)
-{
-	(void)name;
-	plan_add(c->ck, &(struct op){ .kind = OP_NEW, .dst = path });
-}
-
-static void plan_delivery(struct copies *c, const char *path,
-    const char *name)
-{
-	char to[PATH_CAP];
-	struct str s;
-
-	str_init(&s, to, sizeof to);
-	path_of(&s, c->e->f, MD_NEW, name);
-	plan_rename(c->ck, path, to, NULL);
 }
 
 /* ---- C06 ---------------------------------------------------------------- */
@@ -126,7 +111,7 @@ static int split(struct copies *c, int fd)
 	while (e == 1) {
 		e = mbox_next(&m, put, c);
 		e = end(c, e, e < 0 || content_odd_time(c->ck, m.date) ?
-		    original(c)->st_mtime : m.date);
+		    c->e->st.st_mtime : m.date);
 	}
 	return e;
 }
@@ -201,20 +186,20 @@ static int rewrite(struct copies *c, int fd, const char *path)
 {
 	struct bytes b = { .at = 0 };
 	bool many = entry_wants(c->e, C06);
-	int64_t t = original(c)->st_mtime;
+	int64_t t = c->e->st.st_mtime;
 	int e;
 
 	if (entry_wants(c->e, C14))
 		(void)content_time(c->ck, c->e, &t);
 	e = many ? split(c, fd) : end(c, convert(c, fd, &b), t);
 	if (e) {
-		each(c, drop);
+		each(c, DROP);
 		return e;
 	}
-	each(c, plan_new);
+	each(c, PLAN);
 	if (many)
-		each(c, plan_delivery);
-	plan_quarantine(c->ck, path, true, original(c));
+		each(c, DELIVER);
+	plan_quarantine(c->ck, path, true, &c->e->st);
 	if (!many)
 		plan_replace(c, &b);
 	return 0;
@@ -226,23 +211,22 @@ void content_rewrite(struct ck *ck, struct entry *e)
 	char path[PATH_CAP];
 	struct str s;
 	struct stat st;
-	int fd = entry_open(e->f, e->sub, e->name, &st), r = fd;
+	int fd, r;
 
 	str_init(&s, path, sizeof path);
 	path_of(&s, e->f, e->sub, e->name);
-	if (fd >= 0) {
-		r = 0;
-		if (ck->o->dry_run)	/* nothing new may come about */
-			plan_quarantine(ck, path, true, &e->st);
-		else if (st.st_ino == e->st.st_ino)
-			r = rewrite(&c, fd, path);
-		close(fd);
-		md_area_free(&c.names);
+	if (ck->o->dry_run) {	/* nothing new may come about */
+		plan_quarantine(ck, path, true, &e->st);
+		return;
 	}
-	if (r == -ENOENT && fd < 0)
-		ck->counts.concurrent++;
-	else if (r)
+	fd = r = entry_open(e->f, e->sub, e->name, &st);
+	if (fd >= 0) {
+		r = rewrite(&c, fd, path);
+		close(fd);
+	}
+	if (r)
 		trouble(ck, path, r);
+	md_area_free(&c.names);
 }
 
 /* ---- C14 ---------------------------------------------------------------- */

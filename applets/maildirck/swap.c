@@ -178,24 +178,22 @@ static int lock(struct control *c)
 		"subscriptions.lock", ".uidvalidity"
 	};
 	unsigned kind = c->format->lock;
-	struct held *h = (void *)locks.p;
-	char path[PATH_CAP];
+	struct held *h, *other;
 	struct str s;
-	int e = 0;
+	int e;
 
 	if (kind == LOCK_NONE || c->ck->o->dry_run)
 		return 0;
-	str_init(&s, path, sizeof path);
-	str_mem(&s, c->path, strlen(c->path) - strlen(c->format->name));
-	str_put(&s, name[kind]);
-	for (; (char *)h < locks.p + locks.len; h++)
-		if (strcmp(h->path, path) == 0)
-			return 0;
 	e = md_area_grow(&locks, locks.len + sizeof *h);
 	if (e)
 		return e;
 	h = (void *)(locks.p + locks.len);
-	strcpy(h->path, path);
+	str_init(&s, h->path, sizeof h->path);
+	str_mem(&s, c->path, strlen(c->path) - strlen(c->format->name));
+	str_put(&s, name[kind]);
+	for (other = (void *)locks.p; other < h; other++)
+		if (strcmp(other->path, h->path) == 0)
+			return 0;
 	for (uint64_t i = 0; i <= c->ck->o->lock_wait * (1000000 / STEP); i++) {
 		if (i > 0)
 			usleep(STEP);
@@ -266,11 +264,11 @@ static int add_string(struct md_area *a, const char *p, size_t n)
 }
 
 /* Whether the folder is another than before. */
-static bool enter(struct renames *r, const char *folder)
+static bool enter(struct renames *r, const char *folder, size_t n)
 {
 	uint64_t old = r->seed;
 
-	r->seed = hash_bytes(r->ck->seed, folder, strlen(folder));
+	r->seed = hash_bytes(r->ck->seed, folder, n);
 	return r->seed != old;
 }
 
@@ -283,24 +281,15 @@ const char *renamed(const struct renames *r, const char *base, size_t n)
 }
 
 /* Courier has the keywords of a message in a file of its name. */
-static void keyword_file(struct ck *ck, const char *folder, const char *base,
-    size_t n, const char *to)
+static void keyword_path(char path[PATH_CAP], const char *folder, size_t n,
+    const char *base, size_t len)
 {
-	const struct folder f = { .name = folder };
-	char from_path[PATH_CAP], to_path[PATH_CAP];
 	struct str s;
-	struct stat st;
 
-	str_init(&s, from_path, sizeof from_path);
-	path_of(&s, &f, IN_ROOT, "courierimapkeywords/");
-	memcpy(to_path, from_path, s.len);
-	str_mem(&s, base, n);
-	if (path_stat(ck, from_path, &st) < 0)
-		return;
-	s.p = to_path;
-	s.len -= n;
-	str_put(&s, to);
-	plan_rename(ck, from_path, to_path, &st);
+	str_init(&s, path, PATH_CAP);
+	str_mem(&s, folder, n);
+	str_put(&s, "courierimapkeywords/");
+	str_mem(&s, base, len);
 }
 
 static int take_rename(void *ctx, const char *src, const char *dst)
@@ -308,33 +297,31 @@ static int take_rename(void *ctx, const char *src, const char *dst)
 	struct renames *r = ctx;
 	const char *name = strrchr(src, '/') + 1, *to = strrchr(dst, '/') + 1;
 	size_t n = (size_t)(name - src) - strlen("cur/"), at = r->names.len;
-	size_t base = str_span(name, r->ck->o->info_sep);
-	char folder[MD_NAME_MAX + 1] = "";
+	char sep = r->ck->o->info_sep;
+	size_t base = str_span(name, sep), len = str_span(to, sep);
+	char old[PATH_CAP], new[PATH_CAP];
 	struct stat st;
 	int e;
 
 	/* What has moved meanwhile keeps its line. */
-	if (n > sizeof folder || path_stat(r->ck, src, &st) < 0)
+	if (path_stat(r->ck, src, &st) < 0)
 		return 0;
-	if (n > 0)
-		memcpy(folder, src, n - 1);
-	e = add_string(&r->names, to, str_span(to, r->ck->o->info_sep));
-	if (e == 0 && enter(r, folder))
-		e = add_string(&r->folders, folder, strlen(folder));
+	e = add_string(&r->names, to, len);
+	if (e == 0 && enter(r, src, n))
+		e = add_string(&r->folders, src, n);
 	if (e == 0)
 		e = keys_add(&r->map, hash_bytes(r->seed, name, base), at);
-	r->failed = e;
-	/* It may move the strings that are `src` and `dst`. */
-	if (e == 0)
-		keyword_file(r->ck, folder, name, base, r->names.p + at);
-	return e;
+	keyword_path(old, src, n, name, base);
+	keyword_path(new, src, n, to, len);
+	if (path_stat(r->ck, old, &st) == 0)	/* moves src and dst */
+		plan_rename(r->ck, old, new, &st);
+	return r->failed = e;
 }
 
 static int rename_in(struct renames *r, const struct format *t,
     const char *folder)
 {
-	const struct folder f = { .name = folder };
-	struct control *c = control_begin(r->ck, t, &f);
+	struct control *c = control_begin(r->ck, t, folder);
 	int e;
 
 	group_begin(r->ck);
@@ -353,17 +340,19 @@ static int rename_in(struct renames *r, const struct format *t,
 void control_renames(struct ck *ck)
 {
 	struct renames r = { .ck = ck };
-	const char *folder;
 	int e;
 
 	group_begin(ck);
 	plan_base_renames(ck, take_rename, &r);
 	e = r.failed;
 	keys_sort(&r.map);
-	for (size_t at = 0; e == 0 && at < r.folders.len;
-	    at += strlen(folder) + 1) {
-		folder = r.folders.p + at;
-		enter(&r, folder);
+	for (size_t at = 0, n; e == 0 && at < r.folders.len; at += n + 1) {
+		char *folder = r.folders.p + at;
+
+		n = strlen(folder);
+		enter(&r, folder, n);
+		if (n > 0)	/* a slash ended it */
+			folder[n - 1] = '\0';
 		for (unsigned i = 0; i < control_format_count && e == 0; i++)
 			if (control_formats[i].flags & RENAMES)
 				e = rename_in(&r, &control_formats[i], folder);

@@ -147,9 +147,6 @@ def sweep_tree(ident, tree):
         unlock(root)
         if box.lost(root):
             worse.append("%d: lost at once" % stop)
-        other = "%s.undo" % root
-        subprocess.run(["cp", "-a", root, other], check=True)
-        subprocess.run(["rm", "-rf", other], check=True)
         if stop % 2:
             worse += ["%d: %s" % (stop, s) for s in box.repaired(root)]
             if stop % 5 == 0:
@@ -166,7 +163,7 @@ def sweep_tree(ident, tree):
 
 
 @test
-def every_call():
+def repairs():
     """killed before and after each system call of a repair"""
     may_trace()
     chosen = CHOICE
@@ -177,7 +174,7 @@ def every_call():
 
 
 @test
-def every_call_of_undo():
+def undoing():
     """killed before and after each system call of --undo"""
     may_trace()
     tree = mixture(scratch("c") + "/Maildir", random.Random(5))

@@ -12,7 +12,6 @@ import mailbox
 import os
 import random
 import shlex
-import socket
 import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
 from checker import *
@@ -77,9 +76,9 @@ class Home:
             os.chmod(path, 0o600)
         return "/run/own/" + name
 
-    def command(self, *argv):
+    def command(self, *argv, alone=()):
         return ["env", "UNPACKED=" + peers.UNPACKED, "OWN=" + self.own,
-                "unshare", "-m", "sh", "-c", INSIDE % (
+                "unshare", "-m", *alone, "sh", "-c", INSIDE % (
                     self.home, OWNER, OWNER, self.home,
                     " ".join(map(shlex.quote, argv)))]
 
@@ -93,10 +92,15 @@ class Home:
                 argv[0], done.returncode, done.stdout.decode("latin-1")))
         return done.stdout
 
-    def imap(self, *argv, greeting="PREAUTH"):
-        """A session with a server on a pipe, already logged in."""
-        imap = imaplib.IMAP4_stream(" ".join(map(
-            shlex.quote, self.command(*argv))) + " 2>" + self.own + "/err")
+    def imap(self, *argv):
+        """A session with a server on a pipe, already logged in.
+
+        What it starts ends with it.  Not so for a delivery: names tell its
+        process, which would always be the first of its namespace.
+        """
+        imap = imaplib.IMAP4_stream(" ".join(map(shlex.quote, self.command(
+            *argv, alone=("-p", "-f", "--kill-child", "--mount-proc")))) +
+            " 2>" + self.own + "/err")
         imap.state = "AUTH"
         return imap
 
@@ -281,7 +285,7 @@ plugin {
 @test
 def courier():
     """Courier's imapd: APPEND, flags, keywords, COPY, EXPUNGE, folders"""
-    home = Home("courier-imap", "courier-base", "libgamin0")
+    home = Home("courier-imap", "courier-base", "gamin")
     deliver = ["deliverquota.courier", home.path]
     for data in mails(3):
         home.run(*deliver, stdin=data)
