@@ -38,7 +38,7 @@ PASSWORD = "pass word"
 # What mdpop3d does not have: the tests of it say nothing here.
 NOT_THERE = ("APOP", "STLS", "SASL=")
 # What a run or a file system may lack, but not the server.
-MAY_LACK = ["$slow", "immutable"]
+MAY_LACK = ["$slow", "$large", "immutable"]
 
 TAP = re.compile(r"(not )?ok \d+(?: - (.*?))?(?: # SKIP ?(.*))?$")
 

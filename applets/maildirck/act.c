@@ -153,7 +153,11 @@ static int move(struct at *from, struct at *to)
 		return e;
 	}
 	e = drop(from, to);
-	return e == -ESTALE ? moved_meanwhile(to, n) : e;
+	if (e == -ESTALE)
+		return moved_meanwhile(to, n);
+	if (e && e != -EUCLEAN)
+		(void)drop(to, from);
+	return e;
 }
 
 static int move_back(struct at *src, struct at *dst, const struct step *s)
@@ -234,7 +238,7 @@ static int swap_back(struct ck *ck, const struct step *s, struct at *src,
 		if (e || again(src))
 			return e ? e : src->e;
 	}
-	if (is_it(s, dst))
+	if (is_it(s, dst) || is_inode(src, s->n[N_DEV], s->n[N_NEW]))
 		return 0;
 	if (!is_it(s, src) || !is_inode(dst, s->n[N_DEV], s->n[N_NEW]))
 		return -ESTALE;
@@ -385,14 +389,13 @@ static bool is_unchanged(const struct step *s, const struct at *a)
 	    (s->n[N_INO] == timed_ino && ns == timed_ns));
 }
 
-static void ends(struct ck *ck, const struct step *s, struct at *src,
-    struct at *dst)
+static int check(const struct step *s, const struct at *it)
 {
-	src->e = dst->e = src->dir = dst->dir = -ENOENT;
-	if (s->src)
-		(void)look(ck, src, s->src);
-	if (s->dst)
-		(void)look(ck, dst, s->dst);
+	if (s->kind == OP_MKDIR || (s->kind == OP_NEW && !s->n[N_INO]))
+		return 0;
+	if (it->e)
+		return it->e;
+	return is_unchanged(s, it) ? 0 : -ESTALE;
 }
 
 static int do_it(struct ck *ck, const struct step *s, struct at *src,
@@ -417,40 +420,18 @@ static int do_it(struct ck *ck, const struct step *s, struct at *src,
 	}
 }
 
-int act(struct ck *ck, const struct step *s)
-{
-	struct at src, dst, *it;
-	int e;
-
-	ends(ck, s, &src, &dst);
-	it = s->kind == OP_NEW || s->kind == OP_SWAP ? &dst : &src;
-	if (s->kind != OP_MKDIR && (s->kind != OP_NEW || s->n[N_INO])) {
-		if (it->e && it->e != -ENOENT)
-			return it->e;
-		if (!is_unchanged(s, it))
-			return -ESTALE;
-	}
-	e = do_it(ck, s, &src, &dst);
-	if (e == 0 && s->kind == OP_UTIME) {
-		timed_ino = s->n[N_INO];
-		timed_ns = s->n[N_NEW];
-	}
-	if (it == &src && it->e == 0 && S_ISDIR(it->st.st_mode))
-		path_forget(ck);
-	return e == -ENOENT ? -ESTALE : e;
-}
-
 static int undo_it(struct ck *ck, const struct step *s, struct at *src,
     struct at *dst, bool careful)
 {
 	switch (s->kind) {
 	case OP_RENAME:
-		return move_back(src, dst, s);
+		/* It may have come in the place of what had to be left. */
+		return careful && plan_delivers(s->src, s->dst) ? -ESTALE :
+		    move_back(src, dst, s);
 	case OP_UNLINK:
 		return link_twin(src, dst, s);
 	case OP_MKDIR:
-		return dst->e == -ENOENT ? 0 : dst->e ? dst->e :
-		    remove_dir(dst);
+		return dst->e == -ENOENT ? 0 : remove_dir(dst);
 	case OP_RMDIR:
 		return src->e == 0 ? 0 : make_dir(src, s->n[N_OLD]);
 	case OP_NEW:
@@ -462,15 +443,27 @@ static int undo_it(struct ck *ck, const struct step *s, struct at *src,
 	}
 }
 
-int act_undo(struct ck *ck, const struct step *s, bool careful)
+int act(struct ck *ck, const struct step *s, int how)
 {
 	struct at src, dst;
 	int e;
 
-	ends(ck, s, &src, &dst);
-	e = undo_it(ck, s, &src, &dst, careful);
-	if (s->kind == OP_MKDIR || (s->kind == OP_RENAME && dst.e == 0 &&
-	    S_ISDIR(dst.st.st_mode)))
+	src.e = dst.e = src.dir = dst.dir = -ENOENT;
+	if (s->src)
+		(void)look(ck, &src, s->src);
+	if (s->dst)
+		(void)look(ck, &dst, s->dst);
+	if (how != ACT)
+		e = undo_it(ck, s, &src, &dst, how == ACT_BACK_CAREFUL);
+	else if ((e = check(s, s->kind >= OP_NEW ? &dst : &src)) == 0)
+		e = do_it(ck, s, &src, &dst);
+	if (e == 0 && s->kind == OP_UTIME) {
+		timed_ino = s->n[N_INO];
+		timed_ns = s->n[N_NEW];
+	}
+	/* What was kept open below a directory has another path now. */
+	if ((src.e == 0 && S_ISDIR(src.st.st_mode)) ||
+	    (dst.e == 0 && S_ISDIR(dst.st.st_mode)))
 		path_forget(ck);
-	return e;
+	return e == -ENOENT ? -ESTALE : e;
 }

@@ -124,6 +124,7 @@ static void take_lf(struct bytes *b, const unsigned char *p, uint64_t here,
 	at_line(b, (const char *)p + 1, (size_t)(top - p - 1), n == 0);
 }
 
+/* Runs: what a crash leaves is long, or lasts to the end. */
 static void take_nul(struct bytes *b, uint64_t here)
 {
 	if (b->nul_end != here)
@@ -146,35 +147,43 @@ static void take_byte(struct bytes *b, const unsigned char *p, uint64_t here,
 		take_nul(b, here);
 }
 
-/*
- * Eight bytes at a time, and of those only the ones below 0x0E: NUL, LF and
- * CR are what this is about.
- */
+/* Bits 7 of those bytes of a word that are below 0x0E: NUL, LF and CR. */
+static uint64_t few(uint64_t w)
+{
+	const uint64_t low = 0x7F7F7F7F7F7F7F7F, add = 0x7272727272727272;
+
+	return ~(((w & low) + add) | w | low);
+}
+
+static void take_word(struct bytes *b, uint64_t w, const unsigned char *p,
+    const unsigned char *top)
+{
+	for (w = few(le64toh(w)); w; w &= w - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(w) / 8;
+
+		take_byte(b, p + i, b->at + i, top);
+	}
+}
+
+/* Eight bytes at a time: what has to be looked at is rare. */
 void bytes_look(struct bytes *b, const unsigned char *p,
     const unsigned char *end, const unsigned char *top)
 {
-	const uint64_t low = 0x7F7F7F7F7F7F7F7F, add = 0x7272727272727272;
-	uint64_t at = b->at;
+	const unsigned char *from = p;
+	uint64_t at = b->at, w;
 
-	while (p < end) {
-		size_t n = (size_t)(end - p);
-		uint64_t w = UINT64_MAX;
-
-		if (n >= 8)
-			memcpy(&w, p, n = 8);
-		else
-			memcpy(&w, p, n);
-		w = le64toh(w);
-		w = ~(((w & low) + add) | w | low);
-		for (; w; w &= w - 1) {
-			unsigned i = (unsigned)__builtin_ctzll(w) / 8;
-
-			take_byte(b, p + i, at + i, top);
+	for (; end - p >= 8; p += 8) {
+		memcpy(&w, p, sizeof w);
+		if (few(w)) {
+			b->at = at + (uint64_t)(p - from);
+			take_word(b, w, p, top);
 		}
-		p += n;
-		at += n;
 	}
-	b->at = at;
+	w = UINT64_MAX;
+	memcpy(&w, p, (size_t)(end - p));
+	b->at = at + (uint64_t)(p - from);
+	take_word(b, w, p, top);
+	b->at = at + (uint64_t)(end - from);
 }
 
 /* ---- what others ask ---------------------------------------------------- */
@@ -207,6 +216,7 @@ bool content_is_mail(int fd)
 	return score + (h.trace ? 3 : 0) >= 3;
 }
 
+/* A file cut off may end with a line's end by chance: S= knows better. */
 bool content_complete(int fd, const struct stat *st, const struct md_name *n)
 {
 	uint64_t size = (uint64_t)st->st_size;

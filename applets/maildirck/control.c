@@ -194,6 +194,8 @@ static void describe(const struct control *c, enum problem p, struct str *s)
 		str_u64(s, c->count[p] - 1);
 		str_put(s, " more");
 	}
+	if (c->useless && faccessat(c->ck->root, "maildirck.q", F_OK, 0) == 0)
+		str_put(s, "; see maildirck.q");
 }
 
 static void report(struct control *c)
@@ -302,7 +304,9 @@ static void check(struct ck *ck, const struct format *t,
 
 bool folder_has(const struct folder *f, const char *name)
 {
-	return faccessat(f->md.root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	struct stat st;
+
+	return fstatat(f->md.root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool folder_has_base(const struct ck *ck, const struct folder *f,

@@ -55,6 +55,7 @@ static void month_name(struct date *d, const char *s, size_t n)
 			d->month = i;
 }
 
+/* A number's place tells what it is, its length and what follows it. */
 static void digits(struct date *d, const char **s, const char *end)
 {
 	int v, n = number(s, end, &v);
@@ -70,6 +71,7 @@ static void digits(struct date *d, const char **s, const char *end)
 	}
 }
 
+/* "+0130": minutes to be taken away. */
 static void zone(struct date *d, const char **s, const char *end)
 {
 	int sign = *(*s)++ == '-' ? -1 : 1, v;

@@ -16,9 +16,9 @@ enum { GUID = 32, KEYWORDS = 26 };
 /* The mailbox's GUID, here and in another folder (M18): 0 or a problem. */
 static enum problem guid(struct control *c, const char *p, size_t n)
 {
-	static struct keys known;	/* values: which file */
+	static struct keys known;	/* values: which folder */
 	const struct pair *k = (const void *)known.area.p;
-	uint64_t key, file;
+	uint64_t key;
 
 	for (size_t i = 0; i < n; i++)
 		if (!((p[i] >= '0' && p[i] <= '9') ||
@@ -26,12 +26,14 @@ static enum problem guid(struct control *c, const char *p, size_t n)
 			return P_FIELD;
 	if (n != GUID)
 		return P_FIELD;
+	if (!c->f)
+		return P_NONE;
 	key = hash_bytes(c->ck->seed, p, n);
-	file = hash_bytes(c->ck->seed, c->path, strlen(c->path));
 	for (size_t i = 0; i < known.n; i++)
 		if (k[i].key == key)
-			return k[i].value == file ? P_NONE : P_GUID;
-	(void)keys_add(&known, key, file);
+			return k[i].value == (uintptr_t)c->f->name ? P_NONE :
+			    P_GUID;
+	(void)keys_add(&known, key, (uintptr_t)c->f->name);
 	return P_NONE;
 }
 

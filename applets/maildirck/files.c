@@ -42,6 +42,7 @@ static bool has_quota(struct ck *ck)
 	return has;
 }
 
+/* Also a malformed one, which is Z03 and nothing else. */
 static bool has_size_field(const struct entry *e)
 {
 	for (const char *p = e->name; *p; p++)
@@ -118,6 +119,7 @@ void file_check(struct ck *ck, struct entry *e)
 		check_state(ck, e);
 }
 
+/* Anew, for a name may have come or gone since the scan. */
 void file_links(struct ck *ck, struct entry *e, unsigned names_seen)
 {
 	if (!entry_stat(ck, e))
@@ -133,6 +135,7 @@ void file_links(struct ck *ck, struct entry *e, unsigned names_seen)
 
 /* ---- repair ------------------------------------------------------------- */
 
+/* Hidden files and droppings may be mail all the same. */
 static bool looks_like_mail(const struct entry *e)
 {
 	struct stat st;
@@ -205,6 +208,7 @@ void entry_target(struct ck *ck, const struct entry *e, struct str *path)
 	path_of(path, e->f, e->sub, s.p);
 }
 
+/* The time last: operations are checked by it. */
 static void repair_name(struct ck *ck, const struct entry *e,
     const char *path)
 {

@@ -212,8 +212,7 @@ FINDING(N20, SEV_INFO, FIX_NONE, LEVEL_NAMES,
     "It is valid and stays; only its time is not known.")
 FINDING(N21, SEV_INFO, FIX_NONE, LEVEL_NAMES,
     "implausible time in the name",
-    "Zero, in the future, or far from the file's time. The name is an "
-    "identity and stays.")
+    "Zero, or in the future. The name is an identity and stays.")
 FINDING(N22, SEV_ERROR, FIX_YES, LEVEL_NAMES,
     "name made by a copy or synchroniser",
     "8.3 names and conflict copies. Repair: where the bytes are there twice, "
@@ -293,7 +292,7 @@ FINDING(F09, SEV_FATAL, FIX_NONE, LEVEL_STAT,
 FINDING(F10, SEV_ERROR, FIX_NONE, LEVEL_HEAD,
     "hole in the file",
     "Data never reached the disk; readers get NULs. Look for another copy.")
-FINDING(F11, SEV_WARN, FIX_NONE, LEVEL_HEAD,
+FINDING(F11, SEV_WARN, FIX_NONE, LEVEL_FULL,
     "immutable or append-only message",
     "No server can move, flag or remove it. See chattr(1).")
 

@@ -108,6 +108,7 @@ static void status_flags(struct intake *in)
 			str_char(&s, c);
 }
 
+/* The header is in it, or as much of one as we look at. */
 static int first_block(struct intake *in)
 {
 	int e = in->index ? 0 : md_deliver_begin(&in->md, &in->d);
@@ -171,6 +172,7 @@ int intake_put(void *ctx, const void *p, size_t n)
 	return e;
 }
 
+/* The same bytes, up to the same end? */
 static bool same(int a, int b)
 {
 	unsigned char x[COMPARE], y[COMPARE];
@@ -360,6 +362,7 @@ static int deliver(struct intake *in, const struct origin *o)
 	return e;
 }
 
+/* A new message, one that is there already, or none at all. */
 static int settle(struct intake *in, const struct origin *o)
 {
 	const uint64_t *known = seen_at(in, in->hash);

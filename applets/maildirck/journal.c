@@ -20,7 +20,7 @@
 
 #include "plan.h"
 
-enum { TRIES = 100, FAILED_CAP = 4096 };
+enum { FAILED_CAP = 4096 };
 
 static char buf[2 * LINE_CAP];
 static struct str out = { .p = buf, .cap = sizeof buf };
@@ -161,20 +161,6 @@ bool journal_parse(char *line, struct step *s, uint64_t *number)
 
 /* ---- the file ----------------------------------------------------------- */
 
-void journal_name(const struct ck *ck, struct str *s, unsigned n)
-{
-	if (ck->o->journal) {
-		str_put(s, ck->o->journal);
-		if (n > 0) {
-			str_char(s, '.');
-			str_u64(s, n);
-		}
-	} else {
-		str_put(s, JOURNAL_PREFIX);
-		str_u64(s, (uint64_t)ck->now + n);
-	}
-}
-
 static void put_header(struct ck *ck)
 {
 	char path[PATH_CAP] = "";
@@ -195,23 +181,28 @@ static void put_header(struct ck *ck)
 /* The lock tells a run that is cut off from one that still goes on. */
 static int create(struct ck *ck)
 {
-	char name[PATH_CAP];
+	char name[64];
+	const char *path = ck->o->journal;
+	int at = path ? AT_FDCWD : ck->root;
 	struct str s;
-	int at = ck->o->journal ? AT_FDCWD : ck->root;
 
-	for (unsigned i = 0; i < TRIES; i++) {
-		str_init(&s, name, sizeof name);
-		journal_name(ck, &s, i);
-		ck->journal = openat(at, name, O_RDWR | O_CREAT | O_EXCL |
+	for (int64_t now = ck->now; ; now++) {
+		if (!ck->o->journal) {
+			str_init(&s, name, sizeof name);
+			str_put(&s, JOURNAL_PREFIX);
+			str_u64(&s, (uint64_t)now);
+			path = name;
+		}
+		ck->journal = openat(at, path, O_RDWR | O_CREAT | O_EXCL |
 		    O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (ck->journal >= 0 || errno != EEXIST)
+		if (ck->journal >= 0)
 			break;
+		if (errno != EEXIST || ck->o->journal)
+			return -errno;
 	}
-	if (ck->journal < 0)
-		return -errno;
 	(void)flock(ck->journal, LOCK_EX | LOCK_NB);
 	put_header(ck);
-	return at == ck->root ? path_sync_dir(at) : 0;
+	return path == name ? path_sync_dir(at) : 0;
 }
 
 static int flush(int fd)
@@ -261,15 +252,29 @@ void journal_failed(struct ck *ck, size_t from, size_t to)
 	str_u64(&failed, first_seq + (to - first) - 1);
 }
 
+int journal_line(int fd, const char *before, const char *what,
+    uint64_t number, const char *more)
+{
+	str_put(&out, before);
+	str_put(&out, what);
+	if (number)
+		put_number(&out, number);
+	str_put(&out, more);
+	str_char(&out, '\n');
+	return flush(fd);
+}
+
 int journal_commit(struct ck *ck)
 {
-	if (ck->journal < 0)
-		return 0;
-	str_put(&out, "commit");
-	put_number(&out, seq);
-	str_put(&out, failed.len ? failed.p : "");
-	str_char(&out, '\n');
-	return flush(ck->journal);
+	return ck->journal < 0 ? 0 : journal_line(ck->journal, "", "commit",
+	    seq, failed.len ? failed.p : "");
+}
+
+void journal_show(const char *what, uint64_t number, const struct step *s)
+{
+	str_put(&out, what);
+	put_step(&out, number, s);
+	(void)flush(STDOUT_FILENO);
 }
 
 void journal_close(struct ck *ck)

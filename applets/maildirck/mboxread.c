@@ -111,6 +111,7 @@ static bool quoted(const char *p, size_t n)
 	return i > 0 && n - i >= 5 && memcmp(p + i, "From ", 5) == 0;
 }
 
+/* An empty line in the body waits until it is known what follows. */
 static int take(struct mbox *m, size_t n)
 {
 	const char *p = buf + m->pos;

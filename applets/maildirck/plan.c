@@ -156,6 +156,11 @@ static ptrdiff_t folder_len(const char *path)
 	return n;
 }
 
+bool plan_delivers(const char *src, const char *dst)
+{
+	return folder_len(src) < 0 && folder_len(dst) >= 0;
+}
+
 bool plan_renames_base(const struct ck *ck, const char *src, const char *dst)
 {
 	ptrdiff_t n = folder_len(src);
@@ -223,7 +228,7 @@ static size_t group_end(const struct ck *ck, size_t i)
 }
 
 /* All or nothing: takes back what was done, and new files of ours. */
-static void take_back(struct ck *ck, size_t from, size_t done, size_t to)
+static int take_back(struct ck *ck, size_t from, size_t done, size_t to)
 {
 	struct step s;
 	int e = 0;
@@ -231,8 +236,9 @@ static void take_back(struct ck *ck, size_t from, size_t done, size_t to)
 	while (to-- > from) {
 		plan_step(ck, to, &s);
 		if (to < done || s.kind == OP_NEW || s.kind == OP_SWAP)
-			e |= act_undo(ck, &s, e != 0);
+			e |= act(ck, &s, e ? ACT_BACK_CAREFUL : ACT_BACK);
 	}
+	return e;
 }
 
 static void succeeded(struct ck *ck, size_t from, size_t to)
@@ -262,15 +268,15 @@ static void do_group(struct ck *ck, size_t from, size_t to)
 
 	for (; i < to && !e; i += !e) {
 		plan_step(ck, i, &s);
-		e = act(ck, &s);
+		e = act(ck, &s, ACT);
 	}
 	if (!e) {
 		succeeded(ck, from, to);
 		return;
 	}
-	take_back(ck, from, i, to);
+	if (take_back(ck, from, i, to) == 0)
+		journal_failed(ck, from, to);
 	fail(ck, planned(ck, from)->group, e);
-	journal_failed(ck, from, to);
 	if (act_fatal(e) && !ck->stopped)
 		stop(ck, s.src ? s.src : s.dst, e);
 }

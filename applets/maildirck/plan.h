@@ -34,6 +34,8 @@ enum {
 size_t plan_first(struct ck *ck, const struct op *op);	/* its index */
 void plan_now(struct ck *ck, size_t i);	/* alone, before all others */
 void plan_step(const struct ck *ck, size_t i, struct step *s);
+/* Is this a rename into new/ or cur/ from elsewhere? */
+bool plan_delivers(const char *src, const char *dst);
 /* Does this rename change the base name of a message of a folder? */
 bool plan_renames_base(const struct ck *ck, const char *src,
     const char *dst);
@@ -46,10 +48,13 @@ int path_sync(struct ck *ck);	/* all that were changed since */
 int path_sync_dir(int dir);
 void path_forget(struct ck *ck);	/* closes all */
 
-/* act.c: both 0 or -errno; -ESTALE: not what it was */
-int act(struct ck *ck, const struct step *s);
-/* Whatever of it was done, any number of times; careful: keep OP_NEW's. */
-int act_undo(struct ck *ck, const struct step *s, bool careful);
+/*
+ * act.c: an operation, or back from whatever of it was done, any number of
+ * times; careful: keeping new messages.  0 or -errno; -ESTALE: not
+ * what it was.
+ */
+enum { ACT, ACT_BACK, ACT_BACK_CAREFUL };
+int act(struct ck *ck, const struct step *s, int how);
 bool act_fatal(int e);		/* no use to go on with others */
 
 /* journal.c */
@@ -59,8 +64,11 @@ int journal_commit(struct ck *ck);
 bool journal_parse(char *line, struct step *s, uint64_t *seq);
 const char *op_name(unsigned kind);
 #define JOURNAL_PREFIX "maildirck-undo."
-/* The n-th name that this run's journal may have. */
-void journal_name(const struct ck *ck, struct str *s, unsigned n);
+/* BEFORE WHAT[ NUMBER]MORE and LF, at the end of a journal. */
+int journal_line(int fd, const char *before, const char *what,
+    uint64_t number, const char *more);
+/* The operation's line, for people. */
+void journal_show(const char *what, uint64_t number, const struct step *s);
 /* Decoded in its place; null: none. */
 const char *journal_path(char *word);
 char *journal_word(char **line);

@@ -15,6 +15,10 @@
 
 enum { DAY = 86400 };
 
+/*
+ * dovecot-uidlist begins with "3 V", Courier's lists with "1 " and the
+ * UIDVALIDITY, and with "/3 ".  Version 1 of Dovecot's looks like Courier's.
+ */
 const char *list_name(const char *name, bool orphan, const char *head)
 {
 	static const char known[][22] = {
@@ -39,6 +43,7 @@ const char *list_name(const char *name, bool orphan, const char *head)
 	return NULL;
 }
 
+/* The hexadecimal number at p, of either case; what follows it. */
 static const char *hex(const char *p, uint64_t *out)
 {
 	for (*out = 0; ; p++) {
@@ -91,7 +96,7 @@ static void note_names(struct intake *in, char *p, const char *folder)
 	while (*p) {
 		char *word = p;
 
-		while (*p && *p != ':' && (*p > ' ' || *p < 0))
+		while ((unsigned char)*p > ' ' && *p != ':')
 			p++;
 		if (*p)
 			*p++ = '\0';

@@ -45,7 +45,7 @@ static bool is_named(const struct place *p, const char *name)
 	const char *dot = scan_u64(name, &when);
 
 	for (const char *c = name; *c; c++)
-		if (*c <= ' ' || *c == 0x7F)
+		if ((unsigned char)(*c - 0x21) > 0x7E - 0x21)
 			return false;
 	if (p->sub != IN_ROOT)
 		return *name != '.';
@@ -60,6 +60,7 @@ static uint64_t orphan(const char *name)
 	return parse_u64(name + (*name == '#'), &ino) == 0 ? ino : 0;
 }
 
+/* Is this directory a folder, or what has been its cur/ or new/? */
 static int look(void *ctx, const struct dirent_view *d)
 {
 	struct place *p = ctx;
@@ -114,6 +115,7 @@ static int open_source(const struct place *p, const char *name)
 	return fd < 0 && errno == EPERM ? openat(p->fd, name, flags) : fd;
 }
 
+/* cur/, new/ and tmp/ belong to their Maildir, all others may be folders. */
 static int directory(struct place *p, const char *name, int fd)
 {
 	struct place here = { .fd = fd, .sub = IN_ROOT };
@@ -165,6 +167,7 @@ static int unnamed(struct place *p, const char *name, int fd,
 	return intake_file(&r.in, fd, o);
 }
 
+/* To the same place as it was in, as far as that can be told. */
 static int file(struct place *p, const char *name, int fd,
     const struct stat *st)
 {
@@ -182,6 +185,7 @@ static int file(struct place *p, const char *name, int fd,
 	return intake_file(&r.in, fd, &o);
 }
 
+/* What needs not even be opened. */
 static bool in_this_pass(const struct place *p, const char *name, mode_t mode)
 {
 	if (S_ISDIR(mode))
@@ -269,8 +273,9 @@ int rescue(struct ck *ck, char *const *src)
 	}
 	walk(INDEX, ck->path);
 	for (int pass = NAMES; pass < PASSES; pass++)
-		for (char *const *s = src; *s && !r.stopped && !ck_cancelled; s++)
-			walk(pass, *s);
+		for (char *const *s = src; *s; s++)
+			if (!r.stopped && !ck_cancelled)
+				walk(pass, *s);
 	ck->path = ck->o->dest;
 	if (r.stopped)
 		trouble(ck, "", r.stopped);

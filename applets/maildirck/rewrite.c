@@ -42,6 +42,7 @@ static int begin(struct copies *c)
 	return 0;
 }
 
+/* A file is begun with its first byte: empty messages get none. */
 static int put(void *ctx, const void *p, size_t n)
 {
 	struct copies *c = ctx;
@@ -102,6 +103,7 @@ static void each(struct copies *c, enum fate fate)
 
 /* ---- C06 ---------------------------------------------------------------- */
 
+/* Parts get the time of their From_ line. */
 static int split(struct copies *c, int fd)
 {
 	static struct mbox m;

@@ -11,7 +11,7 @@
 #include "plan.h"
 
 enum {
-	MAX_BYTES = 64 << 20,
+	MAX_BYTES = 256 << 20,	/* two million messages */
 	STALE = 120,		/* seconds; Dovecot and Courier have the same */
 	STEP = 100 * 1000	/* microseconds between two tries */
 };
@@ -58,7 +58,8 @@ int control_read(struct control *c)
 {
 	int e = read_once(c);
 
-	if (e || (c->in.len > 0 && c->in.p[c->in.len - 1] == '\n'))
+	if (e || (c->in.len > 0 && c->in.p[c->in.len - 1] == '\n') ||
+	    time(NULL) - c->st.st_mtime > 1)
 		return e;
 	usleep(STEP);
 	return read_once(c);
@@ -158,7 +159,8 @@ static int try_lock(struct ck *ck, struct held *h, bool dotlock)
 	if (!dotlock) {
 		struct flock all = { .l_type = F_WRLCK };
 
-		if (fcntl(h->fd, F_SETLK, &all) == 0)
+		/* Unlike F_SETLK's it stays when another fd is closed. */
+		if (fcntl(h->fd, F_OFD_SETLK, &all) == 0)
 			return 0;
 		close(h->fd);
 		return -EAGAIN;
@@ -311,9 +313,10 @@ static int take_rename(void *ctx, const char *src, const char *dst)
 		e = add_string(&r->folders, src, n);
 	if (e == 0)
 		e = keys_add(&r->map, hash_bytes(r->seed, name, base), at);
+	/* The plan may move the strings that src and dst are. */
 	keyword_path(old, src, n, name, base);
 	keyword_path(new, src, n, to, len);
-	if (path_stat(r->ck, old, &st) == 0)	/* moves src and dst */
+	if (path_stat(r->ck, old, &st) == 0 && S_ISREG(st.st_mode))
 		plan_rename(r->ck, old, new, &st);
 	return r->failed = e;
 }

@@ -50,20 +50,12 @@ static bool line_before(struct undo *u)
 
 static void append(struct undo *u, const char *what, uint64_t number)
 {
-	char text[64];
-	struct str s;
+	int e = journal_line(u->fd, u->torn ? "\n" : "", what, number, "");
 
-	str_init(&s, text, sizeof text);
-	if (u->torn)
-		str_char(&s, '\n');
-	str_put(&s, what);
-	if (number) {
-		str_char(&s, ' ');
-		str_u64(&s, number);
-	}
-	str_char(&s, '\n');
-	if (fd_write(u->fd, s.p, s.len) < 0 || fdatasync(u->fd) < 0)
-		u->ck->stopped = -errno;
+	if (e == 0 && fdatasync(u->fd) < 0)
+		e = -errno;
+	if (e)
+		u->ck->stopped = e;
 	u->torn = false;
 }
 
@@ -94,24 +86,7 @@ static bool has_failed(uint64_t seq)
 	return false;
 }
 
-static void say_left(const struct step *s, int e)
-{
-	char shown[8 * PATH_CAP], text[ERR_TEXT];
-	struct str z;
-
-	str_init(&z, shown, sizeof shown);
-	if (s->src)
-		str_safe(&z, s->src, strlen(s->src), PATH_CAP);
-	if (s->src && s->dst)
-		str_put(&z, " -> ");
-	if (s->dst)
-		str_safe(&z, s->dst, strlen(s->dst), PATH_CAP);
-	fd_puts(STDOUT_FILENO, "not undone: ", op_name(s->kind), " ", z.p,
-	    ": ", e == -ESTALE ? "it has changed" : err_text(-e, text), "\n",
-	    (char *)NULL);
-}
-
-static void undo_step(struct undo *u, struct step *s)
+static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 {
 	struct ck *ck = u->ck;
 	int e;
@@ -119,7 +94,7 @@ static void undo_step(struct undo *u, struct step *s)
 	/* Numbers of devices change when a disk is mounted anew. */
 	if (s->n[N_DEV] == u->dev)
 		s->n[N_DEV] = ck->root_st.st_dev;
-	e = act_undo(ck, s, u->careful);
+	e = act(ck, s, u->careful ? ACT_BACK_CAREFUL : ACT_BACK);
 	if (e == 0) {
 		u->done++;
 		if (s->kind == OP_RENAME && plan_renames_base(ck, s->src,
@@ -130,36 +105,35 @@ static void undo_step(struct undo *u, struct step *s)
 	} else if (s->kind != OP_MKDIR) {
 		u->left++;
 		u->careful = true;
-		say_left(s, e);
+		journal_show("not undone: ", seq, s);
 	}
 }
 
 /* What one line tells. */
 static void take_line(struct undo *u)
 {
-	const char *at;
+	const char *at, *back = str_after(line, "rolled-back ");
 	struct step s;
 	uint64_t seq;
 
 	if (strcmp(line, "undone") == 0) {
 		u->ended = true;
-	} else if ((at = str_after(line, "rolled-back ")) != NULL) {
+	} else if (back || (at = str_after(line, "commit ")) != NULL) {
 		end_batch(u);
-		u->skip = true;
-		if (parse_u64(at, &seq) == 0 && seq < u->low)
+		u->ended = !u->whole;
+		at = scan_u64(back ? back : at, &seq);
+		if (!at || u->ended)
+			return;
+		if (back && seq < u->low)
 			u->low = seq;
-		u->ended = !u->whole;
-	} else if ((at = str_after(line, "commit ")) != NULL) {
-		end_batch(u);
-		at = scan_u64(at, &u->batch);
-		strcpy(commit, at ? at : "");
-		u->skip = u->batch >= u->low;
-		u->ended = !u->whole;
+		u->batch = seq;
+		u->skip = seq >= u->low;
+		strcpy(commit, at);
 	} else if (journal_parse(line, &s, &seq)) {
 		if (!u->batch)
 			u->batch = seq;
 		if (!u->skip && !has_failed(seq))
-			undo_step(u, &s);
+			undo_step(u, &s, seq);
 	}
 }
 
@@ -179,8 +153,7 @@ static void go_back(struct undo *u)
 		u->torn |= tail && line[0] == '\0';
 		take_line(u);
 	}
-	if (!u->ended || !u->whole)
-		end_batch(u);
+	end_batch(u);
 }
 
 /* The header's numbers and path, or null. */
@@ -248,21 +221,10 @@ static int recover_entry(void *ctx, const struct dirent_view *d)
 
 void journal_recover(struct ck *ck)
 {
-	char name[PATH_CAP];
-	struct str s;
-	struct stat st;
-
-	if (!ck->o->journal) {
+	if (ck->o->journal)
+		recover_one(ck, AT_FDCWD, ck->o->journal);
+	else
 		(void)scan_each(ck, ck->root, recover_entry, ck);
-		return;
-	}
-	for (unsigned i = 0; !ck->stopped; i++) {
-		str_init(&s, name, sizeof name);
-		journal_name(ck, &s, i);
-		if (lstat(name, &st) < 0)
-			break;
-		recover_one(ck, AT_FDCWD, name);
-	}
 }
 
 int journal_undo(struct ck *ck, const char *file)

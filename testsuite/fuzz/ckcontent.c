@@ -16,7 +16,11 @@
 #include "maildirck.h"
 #include "mbox.h"
 
-enum { FULL = 1, SIZE = 2, WIRE = 4, WRONG = 8, FILL = 16, FILLER = 65500 };
+enum {
+	FULL = 1, SIZE = 2, WIRE = 4, WRONG = 8, FILL = 16,
+	CHANGED = 96,		/* longer or shorter than it was */
+	FILLER = 65500
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -195,6 +199,15 @@ static void check_message(struct ck *ck, int fd, const char *p, size_t n,
 	assert(!(has(ck, Z01) && has(ck, C04) && how & WRONG));
 	if (how & FULL && n)
 		check_full(ck, &e, p, n);
+	/* One that is being written meanwhile. */
+	if (how & CHANGED) {
+		e.st.st_size += (how & CHANGED) == CHANGED ? 100000 :
+		    (how & CHANGED) == 32 ? 50 : -(e.st.st_size / 2);
+		lseek(fd, 0, SEEK_SET);
+		content_check(ck, &e, fd);
+		ck->counts.concurrent = 0;
+		fstat(fd, &e.st);
+	}
 	(void)content_complete(fd, &e.st, &e.n);
 	(void)content_is_mail(fd);
 }

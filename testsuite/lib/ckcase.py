@@ -136,15 +136,32 @@ class Trial:
             return ["-y"]
         return ["-p"] if "preen" in who else None
 
+    def preen(self):
+        """-p over several defects: its own, and nothing else."""
+        got = self.run("-c", "full", "-p")
+        after = self.look()
+        said = self.losses(self.start, after)
+        moved = renamed_bases(self.start, after)
+        if moved or got.status & RESYNC:
+            said.append("status %d, base names changed: %r" % (
+                got.status, moved))
+        wants = [w for w in self.wants if w.repair != "preen"]
+        said += self.misjudged(self.run("-c", "full"), wants)
+        return ["-p:", *said, repr(got)] if said else []
+
     def repair(self):
+        said = self.preen() if self.full else []
         mode = self.mode()
+        if self.full and mode == ["-p"]:
+            return said
+        before = self.look()
         # What is told by less may need the file to be repaired.
         level = "full" if self.full else max(self.level(), "head",
                                              key=LEVELS.index)
         got = self.run("-c", level, *mode, *self.tree.fixing)
         after = self.look()
-        said = self.losses(self.start, after)
-        moved = renamed_bases(self.start, after)
+        said += self.losses(before, after)
+        moved = renamed_bases(before, after)
         if mode == ["-p"] and moved:
             said.append("-p changed base names: %r" % moved)
         left = any(w.loud and w.repair == "none" for w in self.wants)
@@ -183,7 +200,12 @@ class Trial:
                     (w.id, p) in got.ids() for p in w.paths):
                 said.append("still found: %r" % w)
         want = LEFT if any(w.loud for w in wants) else 0
-        return said + self.status(got, want)
+        said += self.status(got, want)
+        # Once is enough: a second time there is nothing to do.
+        before = self.look()
+        got = self.run("-c", "full", *self.mode(), *self.tree.fixing)
+        again = self.status(got, want) + differences(before, self.look())
+        return said + (["again:", *again, repr(got)] if again else [])
 
     def undo(self):
         said = []

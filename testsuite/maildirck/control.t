@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Control files: repaired, they are what Dovecot and Courier go on with."""
 
@@ -409,8 +409,10 @@ def while_read():
         renamed = 0
         for i in range(60):
             data = b"Subject: %d\n\n" % i
-            peer.maildir.add("new", "17000000%02d.M%dP1.host,S=%d,S=%d" % (
-                i, i, len(data), len(data)), data)
+            name = "17000000%02d.M%dP1.host,S=%d,S=%d" % (
+                i, i, len(data), len(data))
+            path = peer.maildir.add("tmp", name, data)
+            os.rename(path, peer.maildir.join("new", name))
             if i % 6 == 5:
                 known.update(uidl(peer))
                 status, found, text = ck(peer.maildir.path, "-y")

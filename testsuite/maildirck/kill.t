@@ -3,8 +3,10 @@
 """SIGKILL and errors at any system call: no mail is lost, and all can be
 taken back.
 
-EVERY=1 kills the repair of each finding of the corpus, not of a choice;
-ROUNDS=N has N random kills instead of 500.
+A call that only reads changes nothing, so a kill before or after it is the
+same as one at the next call that writes: the others are left out.  EVERY=1
+takes them all, and each finding of the corpus, not a choice.  ROUNDS=N has N
+random kills instead of 500.
 """
 
 import collections
@@ -23,16 +25,22 @@ if not config("MAILDIRCK"):
 CHOICE = ("C01", "F04", "M06", "N01", "N02", "N04", "N09", "N18", "S02",
           "S05", "S08", "S09", "S10", "S13", "S14", "S22", "T02", "T03",
           "T07")
+EVERY = os.environ.get("EVERY")
 ROUNDS = int(os.environ.get("ROUNDS") or (40 if config("SANITIZE") else 500))
 STEP = 9 if config("SANITIZE") else 1
-OURS = re.compile(r"maildirck-undo\.|maildirck\.q(/[^/]*)?$")
+RENAMES = ("N16", "N18", "N04")
+# What a killed run leaves behind, and what no journal tells of.
+OURS = re.compile(r"maildirck-undo\.|maildirck\.q(/[^/]*)?$|.*\.lock$|"
+                  r"(.*/)?tmp/[^/]*\.maildirck$")
 
 
-def traced(*args, stop=0, begin=None):
+def traced(*args, stop=0, begin=None, late=False):
     """maildirck killed at a stop; (killed, output of ckkill)."""
-    wrap = [tool("ckkill")]
+    wrap = [tool("ckkill")] if EVERY else [tool("ckkill"), "-w"]
     if begin:
         wrap += ["-f", begin]
+    if late:
+        wrap += ["-l", "259200"]
     done = subprocess.run(
         [*wrap, str(stop), POPBOX, "maildirck", *args], check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -48,7 +56,8 @@ def may_trace():
 
 def stops(box, begin=None):
     """How many there are."""
-    return int(traced(*box.repair, box.fresh(), begin=begin)[1].split()[-1])
+    return int(traced(*box.repair, box.fresh(), begin=begin,
+                      late=box.late)[1].split()[-1])
 
 
 class Box:
@@ -56,14 +65,18 @@ class Box:
 
     def __init__(self, tree, repair):
         self.tree, self.repair = tree, ["-c", "full", *repair]
+        self.late = tree.aged
+        self.wrap = later() if tree.aged else []
         self.place = scratch("k")
         self.serial = 0
         self.start = snapshot(tree.root)
         self.mail = mail_bytes(self.start)
         root = self.fresh()
-        done = check(*self.repair, root)
+        done = check(*self.repair, root, wrap=self.wrap)
         self.status = done.status
         self.rest = self.findings(root)
+        # What is taken apart on demand is there as a whole as well.
+        self.known = self.mail | mail_bytes(snapshot(root))
         self.drop(root)
 
     def fresh(self):
@@ -78,16 +91,20 @@ class Box:
 
     def findings(self, root):
         """What is found, but for names: those may be fresh ones."""
-        got = check("-j", "-c", "full", *self.tree.options, root)
+        got = check("-j", "-c", "full", *self.tree.options, root,
+                    wrap=self.wrap)
         return collections.Counter(i for i, _ in got.loud())
 
     def lost(self, root):
-        """Mail that is no more, or that there is twice."""
-        return self.mail != mail_bytes(snapshot(root))
+        """Mail that is no more, or of which there is more than there was."""
+        now = mail_bytes({path: node for path, node in
+                          snapshot(root).items() if path in self.start or
+                          not OURS.match(path) or "maildirck.q/" in path})
+        return self.mail - now or now - self.known
 
     def repaired(self, root):
         """What is wrong after one more repair."""
-        got = check(*self.repair, root)
+        got = check(*self.repair, root, wrap=self.wrap)
         said = []
         if self.lost(root):
             said.append("mail lost")
@@ -107,8 +124,7 @@ class Box:
             if os.path.getsize(journal) and got.status & ERROR:
                 said.append(repr(got))
         after = {path: node for path, node in snapshot(root).items()
-                 if path in self.start or not OURS.match(path) or
-                 is_mail(path, node)}
+                 if path in self.start or not OURS.match(path)}
         # Copies have inodes of their own.
         strip = lambda tree: {path: node._replace(ino=0, dev=0)
                               for path, node in tree.items()}
@@ -134,14 +150,18 @@ def sweep(ident, variant=0):
 
 
 def sweep_tree(ident, tree):
-    mode = Trial(tree).mode()
-    box = Box(tree, [*mode, *tree.options, *tree.fixing])
-    begin = "dovecot-uidlist.lock" if ident == "N18" else "maildirck-undo."
+    begin = "maildirck-undo."
+    if ident in RENAMES:
+        # Then Dovecot's list has to follow, and its lock comes first.
+        tree.put_uidlist("", *tree.uidlist(""))
+        begin = "dovecot-uidlist.lock"
+    box = Box(tree, [*Trial(tree).mode(), *tree.options, *tree.fixing])
     count = stops(box, begin)
     worse, kept = [], []
     for stop in range(1, count + 1, STEP):
         root = box.fresh()
-        killed, _ = traced(*box.repair, root, stop=stop, begin=begin)
+        killed, _ = traced(*box.repair, root, stop=stop, begin=begin,
+                           late=box.late)
         if not killed:
             kept.append("%d: not killed" % stop)
         unlock(root)
@@ -167,7 +187,7 @@ def repairs():
     """killed before and after each system call of a repair"""
     may_trace()
     chosen = CHOICE
-    if os.environ.get("EVERY"):
+    if EVERY:
         chosen = [i for i, c in sorted(CASES.items()) if not c.root and
                   TABLE[i].repair != "none"]
     spread(sweep, [(i,) for i in chosen], 2)
@@ -180,16 +200,16 @@ def undoing():
     tree = mixture(scratch("c") + "/Maildir", random.Random(5))
     box = Box(tree, ["-y", "-f"])
     repaired = box.fresh()
-    check(*box.repair, repaired)
+    check(*box.repair, repaired, wrap=box.wrap)
     box.tree.root, origin = repaired, tree.root
     place = box.fresh()
     count = int(traced("--undo", journals(place)[0])[1].split()[-1])
     wrong = []
-    for stop in range(1, count + 1, 3 * STEP):
+    for stop in range(1, count + 1, STEP):
         # Undoing goes by inodes: a Maildir of its own, repaired.
         box.tree.root = origin
         root = box.fresh()
-        check(*box.repair, root)
+        check(*box.repair, root, wrap=box.wrap)
         traced("--undo", journals(root)[0], stop=stop)
         if box.lost(root):
             wrong.append("%d: mail lost" % stop)
@@ -211,7 +231,7 @@ def one_round(seed):
         # Sometimes the repair of what is left is killed as well.
         for _ in range(rng.randrange(1, 4)):
             traced(*box.repair, root, stop=rng.randrange(1, count + 2),
-                   begin="maildirck-undo.")
+                   begin="maildirck-undo.", late=box.late)
             unlock(root)
             if box.lost(root):
                 wrong.append("lost at once")

@@ -17,7 +17,7 @@ if not config("MAILDIRCK"):
     skip_all("MAILDIRCK is not configured")
 
 SECONDS = 8             # of each round, at least
-MOST = 60               # and at most
+MOST = 30               # and at most
 OPERATIONS = 34000      # of each writer in each round, at least
 NAUGHTY = 3             # the writer that gets flags wrong
 

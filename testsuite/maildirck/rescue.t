@@ -575,6 +575,70 @@ def full_disk():
          "tmp/" not in p], [], "what is there is whole")
 
 
+NAMES = ("cur", "new", "tmp", "#12", "#4660", ".Sent", "..", ".", "lost+found",
+         "dovecot-uidlist", "courierimapuiddb", "courierpop3dsizelist",
+         "1700000000.M1P1.host:2,S", "1700000000.M1P1.host", ":2,S",
+         "1700000000.Vfd01I1234M1.h", "a b", "\x80\xff".encode(
+             "latin-1").decode("utf-8", "surrogateescape"), "x" * 255,
+         "1700000000." + "y" * 244, "." + "z" * 250, "maildirfolder")
+
+
+def any_file(rng, src):
+    """Mail, lists of names, mbox, and all of it cut and spoilt."""
+    kind = rng.randrange(7)
+    data = (src.mail() if kind < 2 else
+            b"3 V%d N9 G00\n1 :1700000000.Vfd01I1234M1.h\n2 S5 :%s\n" % (
+                rng.randrange(9), bytes(rng.getrandbits(8) for _ in range(
+                    rng.randrange(300)))) if kind == 2 else
+            b"/3 1 2\n1700000000.VffffffffffffffffffffI12345M1.h 1 1:1\n"
+            b"VI VIVI V1I V1IG 1V1I1\n" if kind == 3 else
+            as_mbox(odd_mbox()[:rng.randrange(6)]) if kind == 4 else
+            bytes(rng.getrandbits(8) for _ in range(rng.randrange(3000)))
+            if kind == 5 else b"")
+    if rng.randrange(3) == 0:
+        at = rng.randrange(len(data) + 1)
+        data = data[:at] + bytes(rng.randrange(1500)) + data[at:]
+    return data[rng.randrange(3):] if rng.randrange(4) == 0 else data
+
+
+def one_random(seed):
+    """any names and any bytes"""
+    rng = random.Random(seed)
+    src = Source(seed)
+    where = [src.root]
+    for _ in range(rng.randrange(40)):
+        path = os.path.join(rng.choice(where), rng.choice(NAMES))
+        try:
+            if rng.randrange(3) == 0:
+                os.mkdir(path)
+                where.append(path)
+            else:
+                with open(path, "xb") as file:
+                    file.write(any_file(rng, src))
+        except OSError:
+            pass
+    before = snapshot(src.root)
+    got, dest, found = rescue(src.root)
+    again, _, found2 = rescue(src.root, dest=dest)
+    ok(not got.status & ~(LEFT | ERROR) and not got.err.strip() or
+       got.status & ERROR, "%d: status" % seed, got)
+    is_(differences(before, snapshot(src.root)), [], "%d: sources" % seed)
+    is_(found2, found, "%d: once and again" % seed, again)
+    is_(len(digests(found.values())), len(found), "%d: nothing twice" % seed)
+    is_((got.total["found"], len(found)), (
+        sum(got.total[n] for n in ("kept", "recovered", "renamed", "damaged",
+                                   "duplicate")),
+        sum(got.total[n] for n in ("kept", "recovered", "renamed",
+                                   "damaged"))), "%d: sums" % seed, got)
+
+
+@test
+def random_sources():
+    """any names and any bytes"""
+    spread(one_random, [(1000 + i,) for i in range(
+        int(os.environ.get("ROUNDS", "40")))], 4)
+
+
 # ---- mbox ----
 
 QUOTED = (b"From: a@example.org\nSubject: quoted\n\n"

@@ -7,12 +7,17 @@
  *
  * -f FROM	counts only from the first stop on whose call has a string as
  *		one of its first two arguments that begins with FROM
+ * -l SECONDS	lets it run as it would that much later, as cklater does; two
+ *		tracers cannot be had
+ * -w		counts only calls that may change files or give up a lock
  * -c		prints, for each stop, the number of the call
  *
  * Exit status: 99 when the command was killed, else the command's; 98 when
  * there is no ptrace(2).  Built on its own: cc -o ckkill ckkill.c
  */
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,16 +42,53 @@ struct call {			/* struct ptrace_syscall_info of linux */
 };
 
 static const char *from;
-static pid_t pids[64];
+static long later;
+static bool writes_only;
+static struct process {
+	pid_t pid;
+	bool counts;		/* the call that it is in */
+	bool clock;		/* it asks for the time ... */
+	uint64_t answer;	/* ... to be put here */
+} processes[64];
 static unsigned known;
 
-static void remember(pid_t pid)
+static struct process *remember(pid_t pid)
 {
-	for (unsigned i = 0; i < known; i++)
-		if (pids[i] == pid)
-			return;
-	if (known < sizeof pids / sizeof *pids)
-		pids[known++] = pid;
+	unsigned i = 0;
+
+	while (i < known && processes[i].pid != pid)
+		i++;
+	if (i == sizeof processes / sizeof *processes)
+		exit(CANNOT);
+	if (i == known)
+		processes[known++].pid = pid;
+	return &processes[i];
+}
+
+static bool may_change(const struct call *c)
+{
+	static const int calls[] = {
+		SYS_write, SYS_writev, SYS_pwrite64, SYS_fsync, SYS_fdatasync,
+		SYS_ftruncate, SYS_fchmod, SYS_fchmodat, SYS_fchown,
+		SYS_fchownat, SYS_linkat, SYS_mkdirat, SYS_renameat2,
+		SYS_symlinkat, SYS_unlinkat, SYS_utimensat, SYS_flock,
+		SYS_fallocate, SYS_exit_group,
+#ifdef SYS_open			/* before the *at() calls there were these */
+		SYS_open, SYS_creat, SYS_rename, SYS_link, SYS_unlink,
+		SYS_mkdir, SYS_rmdir, SYS_chmod, SYS_symlink,
+#endif
+#ifdef SYS_renameat
+		SYS_renameat,
+#endif
+		452		/* fchmodat2 */
+	};
+
+	if (c->nr == SYS_openat)
+		return c->args[2] & (O_WRONLY | O_RDWR | O_CREAT);
+	for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++)
+		if (c->nr == (uint64_t)calls[i])
+			return true;
+	return false;
 }
 
 /* Does the string at this address of the process begin with `from`? */
@@ -67,12 +110,13 @@ static bool begins(pid_t pid, uint64_t address)
 	return memcmp(seen, from, n) == 0;
 }
 
+/* True when the process enters a call; else it is leaving one. */
 static bool look(pid_t pid, struct call *c)
 {
 	long n = ptrace((enum __ptrace_request)PTRACE_GET_SYSCALL_INFO, pid,
 	    (void *)sizeof *c, c);
 
-	return n > 0 && c->op == 1;	/* entering */
+	return n > 0 && c->op == 1;
 }
 
 /* All of them, and none is left when we end: they have had locks. */
@@ -82,7 +126,7 @@ static void kill_all(void)
 	pid_t pid;
 
 	for (unsigned i = 0; i < known; i++)
-		kill(pids[i], SIGKILL);
+		kill(processes[i].pid, SIGKILL);
 	while ((pid = waitpid(-1, &status, __WALL)) > 0)
 		if (WIFSTOPPED(status))
 			kill(pid, SIGKILL);
@@ -104,6 +148,46 @@ static pid_t next_stop(pid_t first, int *end, int *status)
 	}
 }
 
+static long word_at(pid_t pid, uint64_t address)
+{
+	return ptrace(PTRACE_PEEKDATA, pid, (void *)(uintptr_t)address, NULL);
+}
+
+/* Hides the vDSO: behind argv and environ, from the auxiliary vector. */
+static void hide_vdso(pid_t pid)
+{
+	const unsigned w = sizeof(long);
+	struct call c = { .sp = 0 };
+	uint64_t at;
+
+	if (!later)
+		return;
+	ptrace((enum __ptrace_request)PTRACE_GET_SYSCALL_INFO, pid,
+	    (void *)sizeof c, &c);
+	at = c.sp + w;
+	for (int i = 0; i < 2; i++, at += w)
+		while (word_at(pid, at) != 0)
+			at += w;
+	for (long type; (type = word_at(pid, at)) != AT_NULL; at += 2 * w)
+		if (type == AT_SYSINFO_EHDR)
+			ptrace(PTRACE_POKEDATA, pid, (void *)(uintptr_t)at,
+			    (void *)(uintptr_t)AT_IGNORE);
+}
+
+static void shift_clock(struct process *p, bool enters, const struct call *c)
+{
+	if (!later)
+		return;
+	if (enters) {
+		p->clock = c->nr == SYS_gettimeofday ||
+		    (c->nr == SYS_clock_gettime && c->args[0] == 0);
+		p->answer = c->args[c->nr == SYS_clock_gettime];
+	} else if (p->clock && p->answer) {
+		ptrace(PTRACE_POKEDATA, p->pid, (void *)(uintptr_t)p->answer,
+		    (void *)(word_at(p->pid, p->answer) + later));
+	}
+}
+
 static pid_t start(char **command)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
@@ -120,6 +204,7 @@ static pid_t start(char **command)
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
 	    ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options) < 0)
 		exit(CANNOT);
+	hide_vdso(pid);
 	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
 	return pid;
 }
@@ -133,20 +218,24 @@ static int run(unsigned long kill_at, char **command, bool show)
 
 	while ((pid = next_stop(first, &end, &status)) != 0) {
 		int sig = WSTOPSIG(status);
-		struct call c = { .nr = 0 };
+		struct process *p = remember(pid);
+		struct call c;
 
-		remember(pid);
 		if (sig == (SIGTRAP | 0x80)) {
 			bool enters = look(pid, &c);
 
+			shift_clock(p, enters, &c);
 			if (!counting && enters)
 				counting = begins(pid, c.args[0]) ||
 				    begins(pid, c.args[1]);
-			stops += counting;
-			if (show && counting && enters)
+			if (enters)
+				p->counts = counting &&
+				    (!writes_only || may_change(&c));
+			stops += p->counts;
+			if (show && p->counts && enters)
 				fprintf(stderr, "%lu %lu\n", stops,
 				    (unsigned long)c.nr);
-			if (counting && stops == kill_at) {
+			if (p->counts && stops == kill_at) {
 				kill_all();
 				return KILLED;
 			}
@@ -165,11 +254,15 @@ int main(int argc, char **argv)
 	bool show = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "+cf:")) != -1) {
+	while ((c = getopt(argc, argv, "+cwf:l:")) != -1) {
 		if (c == 'f')
 			from = optarg;
+		else if (c == 'l')
+			later = strtol(optarg, NULL, 10);
 		else if (c == 'c')
 			show = true;
+		else if (c == 'w')
+			writes_only = true;
 		else
 			return CANNOT;
 	}
