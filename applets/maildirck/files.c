@@ -67,10 +67,16 @@ void file_sizes(struct ck *ck, struct entry *e, bool seen)
 
 /* ---- mode and owner ----------------------------------------------------- */
 
-/* Dovecot gives messages the bits of the Maildir: groups may share one. */
+/*
+ * Below a Maildir that lets nobody in, the bits for others do no harm, and
+ * Courier and Python leave them.  A group may share one: Dovecot then gives
+ * messages the bits of the Maildir.
+ */
 static mode_t allowed(const struct ck *ck)
 {
-	return ck->root_st.st_mode & 070 ? 0660 : 0600;
+	mode_t root = ck->root_st.st_mode;
+
+	return !(root & 077) ? 0666 : root & 070 ? 0660 : 0600;
 }
 
 /* --owner, or who owns the Maildir: uid << 32 | gid. */

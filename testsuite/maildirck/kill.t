@@ -66,6 +66,8 @@ class Box:
     def __init__(self, tree, repair):
         self.tree, self.repair = tree, ["-c", "full", *repair]
         self.late = tree.aged
+        # Parts of a message that was to be taken apart are kept as well.
+        self.splits = any(w.id == "C06" for w in tree.wants)
         self.wrap = later() if tree.aged else []
         self.place = scratch("k")
         self.serial = 0
@@ -97,17 +99,20 @@ class Box:
 
     def lost(self, root):
         """Mail that is no more, or of which there is more than there was."""
-        now = mail_bytes({path: node for path, node in
-                          snapshot(root).items() if path in self.start or
-                          not OURS.match(path) or "maildirck.q/" in path})
-        return self.mail - now or now - self.known
+        tree = {path: node for path, node in snapshot(root).items()
+                if path in self.start or not OURS.match(path) or
+                "maildirck.q/" in path}
+        now = mail_bytes(tree)
+        said = ["lost: " + path for path, node in self.start.items()
+                if node.data in self.mail - now]
+        return said + ["one too many: " + path for path, node in tree.items()
+                       if node.data in now - self.known and
+                       not (self.splits or path.endswith(".lock:2,"))]
 
     def repaired(self, root):
         """What is wrong after one more repair."""
         got = check(*self.repair, root, wrap=self.wrap)
-        said = []
-        if self.lost(root):
-            said.append("mail lost")
+        said = self.lost(root)
         if got.status & ~(self.status | FIXED | RESYNC):
             said.append(repr(got))
         rest = self.findings(root)
@@ -132,12 +137,14 @@ class Box:
         return said
 
 
-def unlock(root):
+def unlock(box, root):
     """The killed one's dotlocks are soon as old as they have to be."""
     for at, _, files in os.walk(root):
         for name in files:
-            if name.endswith(".lock"):
-                os.utime(os.path.join(at, name), (EPOCH, EPOCH))
+            path = os.path.join(at, name)
+            if name.endswith(".lock") and (
+                    os.path.relpath(path, root) not in box.start):
+                os.utime(path, (EPOCH, EPOCH))
 
 
 def sweep(ident, variant=0):
@@ -164,9 +171,8 @@ def sweep_tree(ident, tree):
                            late=box.late)
         if not killed:
             kept.append("%d: not killed" % stop)
-        unlock(root)
-        if box.lost(root):
-            worse.append("%d: lost at once" % stop)
+        unlock(box, root)
+        worse += ["%d, at once: %s" % (stop, s) for s in box.lost(root)]
         if stop % 2:
             worse += ["%d: %s" % (stop, s) for s in box.repaired(root)]
             if stop % 5 == 0:
@@ -211,8 +217,7 @@ def undoing():
         root = box.fresh()
         check(*box.repair, root, wrap=box.wrap)
         traced("--undo", journals(root)[0], stop=stop)
-        if box.lost(root):
-            wrong.append("%d: mail lost" % stop)
+        wrong += ["%d, at once: %s" % (stop, s) for s in box.lost(root)]
         wrong += ["%d: %s" % (stop, s) for s in box.undone(root)]
         box.drop(root)
     tree.done()
@@ -232,9 +237,8 @@ def one_round(seed):
         for _ in range(rng.randrange(1, 4)):
             traced(*box.repair, root, stop=rng.randrange(1, count + 2),
                    begin="maildirck-undo.", late=box.late)
-            unlock(root)
-            if box.lost(root):
-                wrong.append("lost at once")
+            unlock(box, root)
+            wrong += ["at once: " + s for s in box.lost(root)]
         wrong += box.undone(root) if rng.random() < 0.4 else (
             box.repaired(root))
         box.drop(root)
@@ -265,9 +269,8 @@ def errors(call, error):
         with open("%s.trace" % root) as file:
             hit = "INJECTED" in file.read()
         hits += hit
-        unlock(root)
-        if box.lost(root):
-            wrong.append("%d: mail lost" % when)
+        unlock(box, root)
+        wrong += ["%d, at once: %s" % (when, s) for s in box.lost(root)]
         if hit and got.status == FIXED and error in ("ENOSPC", "EIO"):
             wrong.append("%d: no word of it: %r" % (when, got))
         wrong += ["%d: %s" % (when, s) for s in
