@@ -106,7 +106,7 @@ static int each_maildir(const struct options *o, char **path)
 		status |= o->spool ? spool_run(o, *path) :
 		    owner_run(o, open_dir(AT_FDCWD, *path), *path,
 		    alone);
-	return status;
+	return status | (ck_cancelled ? CK_CANCELLED : 0);
 }
 
 /* Where no Maildir is named, the one that the journal lies in. */

@@ -233,7 +233,8 @@ static int swap_back(struct ck *ck, const struct step *s, struct at *src,
 	aside(ck, s, &old, path);
 	if (old.e == 0) {	/* cut off in the middle */
 		int e = src->e == -ENOENT ? md_rename(old.dir, old.name,
-		    src->dir, src->name) : drop(&old, dst);
+		    src->dir, src->name) :
+		    drop(&old, same(&old, src) ? src : dst);
 
 		if (e || again(src))
 			return e ? e : src->e;

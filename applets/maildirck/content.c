@@ -30,6 +30,7 @@ struct look {
 	uint64_t size;		/* as lstat told */
 	uint64_t seen;		/* bytes read */
 	bool full;		/* all bytes are looked at */
+	bool hollow;		/* none: there are next to none */
 	bool packed;
 	bool high;		/* 8-bit bytes in the header */
 	struct head h;
@@ -210,7 +211,7 @@ static int read_all(struct look *l)
 	unsigned char *p = content_room + 1;
 	size_t have = 0;
 
-	for (bool first = true;; first = false) {
+	for (bool first = true; !ck_cancelled; first = false) {
 		ptrdiff_t r = fill(l, p + have, ROOM - have);
 		size_t top, end;
 
@@ -229,6 +230,7 @@ static int read_all(struct look *l)
 		memmove(content_room, p + end - 1, TAIL + 1);
 		have = TAIL;
 	}
+	return 0;
 }
 
 /* Begin and end of a larger file. */
@@ -251,24 +253,6 @@ static int read_ends(struct look *l)
 	return 0;
 }
 
-/* Where the end is lost, all of it: from where on? */
-static int read_file(struct look *l)
-{
-	int e;
-
-	content_room[0] = '\n';
-	if (l->full || l->size <= 2 * HEAD)
-		return read_all(l);
-	e = read_ends(l);
-	if (e || l->b.nul_end < l->size)
-		return e;
-	l->full = true;
-	memset(&l->b, 0, sizeof l->b);
-	return read_all(l);
-}
-
-/* ---- what it comes to --------------------------------------------------- */
-
 /*
  * Fewer blocks than bytes is also what compressing file systems have; they
  * tell of no hole then.
@@ -283,13 +267,40 @@ static bool has_hole(const struct look *l)
 	return at >= 0 && (uint64_t)at < l->size;
 }
 
+/* Where the end is lost, all of it: from where on? */
+static int read_file(struct look *l)
+{
+	int e;
+
+	content_room[0] = '\n';
+	/* Nearly all a hole: to read it would take hours. */
+	if (l->size >> 24 && (uint64_t)l->e->st.st_blocks < l->size >> 15 &&
+	    has_hole(l)) {
+		l->b.at = l->size;
+		l->hollow = true;
+		return 0;
+	}
+	if (l->full || l->size <= 2 * HEAD)
+		return read_all(l);
+	e = read_ends(l);
+	if (e || l->b.nul_end < l->size)
+		return e;
+	l->full = true;
+	memset(&l->b, 0, sizeof l->b);
+	return read_all(l);
+}
+
+/* ---- what it comes to --------------------------------------------------- */
+
 /* Data that is not there: true where nothing else is worth a word. */
 static bool check_lost(struct look *l)
 {
 	struct bytes *b = &l->b;
 	bool tail = b->nul_end == l->size;
 
-	if (b->nul == l->size)
+	if (l->hollow)
+		say(l, F10, "nearly all", 0);
+	else if (b->nul == l->size)
 		say(l, C02, NULL, 0);
 	else if (tail)
 		say(l, C03, "from byte ", l->size - b->nul_run);

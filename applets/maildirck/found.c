@@ -130,15 +130,23 @@ bool entry_wants(const struct entry *e, enum id id)
 	return e->want[id / 64] >> id % 64 & 1;
 }
 
-void trouble(struct ck *ck, const char *path, int err)
+void complain(const char *maildir, const char *path, const char *what)
 {
-	char buf[ERR_TEXT], shown[4 * PATH_CAP];
+	char shown[8 * PATH_CAP];
 	struct str s;
 
 	str_init(&s, shown, sizeof shown);
-	str_safe(&s, path, strlen(path), PATH_CAP);
-	fd_puts(STDERR_FILENO, "maildirck: ", ck->path, *path ? "/" : "",
-	    shown, ": ", err_text(err < 0 ? -err : err, buf), "\n",
+	str_safe(&s, maildir, strlen(maildir), PATH_CAP);
+	str_put(&s, *path ? "/" : "");
+	str_safe(&s, path, strlen(path), PATH_CAP - 1);
+	fd_puts(STDERR_FILENO, "maildirck: ", shown, ": ", what, "\n",
 	    (char *)NULL);
+}
+
+void trouble(struct ck *ck, const char *path, int err)
+{
+	char buf[ERR_TEXT];
+
+	complain(ck->path, path, err_text(err < 0 ? -err : err, buf));
 	ck->status |= CK_ERROR;
 }

@@ -7,8 +7,10 @@
  *	maildirck-journal 1 DEV INO PATH	of the Maildir
  *	SEQ OP SRC DST DEV INO SIZE MTIME OLD NEW CRC
  *	commit SEQ [FROM-TO]...			without what failed
- *	rolled-back SEQ				from SEQ on nothing counts
- *	undone					by --undo, all of it
+ *	undoing SEQ				that much of the last batch
+ *	left SEQ				is undone, but for this one
+ *	rolled-back SEQ				all of the batch that ends so
+ *	undone					all, by --undo
  *
  * "-" is no path; MTIME is in ns; CRC is the CRC-32 of the line before it.
  */

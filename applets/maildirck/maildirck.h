@@ -242,7 +242,9 @@ bool found_entry_as(struct ck *ck, struct entry *e, enum id id,
 bool looking_for(const struct ck *ck, enum id id);
 bool entry_wants(const struct entry *e, enum id id);
 
-/* Something that could not be looked at: an error for people, CK_ERROR. */
+/* For people, with names as str_safe() shows them. */
+void complain(const char *maildir, const char *path, const char *what);
+/* Something that could not be looked at: the same, and CK_ERROR. */
 void trouble(struct ck *ck, const char *path, int err);
 
 /* A string copied to ck->text; its offset, 0 when there is no memory. */
@@ -367,7 +369,9 @@ void twins_across(struct ck *ck);
 
 bool entry_same_bytes(const struct entry *a, const struct entry *b);
 
-/* tmp.c: T01 to T08. */
+/* tmp.c: T05, before repairs need the locks themselves. */
+void locks_check(struct ck *ck, struct folder *f);
+/* The other T's. */
 void tmp_check(struct ck *ck, struct folder *f);
 
 /* messages.c: every name in new/ and cur/. */

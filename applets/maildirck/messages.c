@@ -300,7 +300,7 @@ static int check_batch(void *ctx, const struct md_area *dirents)
 	for (size_t i = 0; e == 0 && i < AHEAD - 1 &&
 	    p->ck->o->level >= LEVEL_HEAD; i++)
 		open_ahead(p, i);
-	for (size_t i = 0; e == 0 && i < p->order.n; i++)
+	for (size_t i = 0; e == 0 && i < p->order.n && !ck_cancelled; i++)
 		check_next(p, i);
 	return e;
 }

@@ -88,10 +88,10 @@ int owner_run(const struct options *o, int dir, const char *path, bool alone)
 	if (dir >= 0)
 		close(dir);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		if (ck_cancelled)
+			(void)kill(pid, SIGTERM);
 	if (pid > 0 && WIFEXITED(status))
 		return WEXITSTATUS(status);
-	fd_puts(STDERR_FILENO, "maildirck: ", path, pid < 0 ?
-	    ": cannot fork\n" : ": the check was killed\n", (char *)NULL);
+	complain(path, "", pid < 0 ? "cannot fork" : "the check was killed");
 	return CK_ERROR;
 }

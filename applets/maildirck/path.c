@@ -33,6 +33,7 @@ static struct kept {
 	bool changed;
 } kept[KEPT];
 static unsigned next;
+static const struct kept *last_used;
 static int lost;		/* -errno of a sync that had to be early */
 
 /* A file system that cannot sync directories says EINVAL. */
@@ -135,18 +136,24 @@ int path_parent(struct ck *ck, const char *path, const char **last)
 	if (n >= PATH_CAP)
 		return -ENAMETOOLONG;
 	for (k = kept + 1; k < kept + KEPT; k++)
-		if (k->fd && strncmp(k->path, path, n) == 0 && !k->path[n])
+		if (k->fd && strncmp(k->path, path, n) == 0 && !k->path[n]) {
+			last_used = k;
 			return k->fd - 1;
+		}
 	fd = n ? walk_down(ck->root, path, n) : -EINVAL;
 	if (fd < 0)
 		return fd;
+	/* The one that was used last is the other path's of an operation. */
 	k = kept + 1 + next++ % (KEPT - 1);
+	if (k == last_used)
+		k = kept + 1 + next++ % (KEPT - 1);
 	sync_kept(k);
 	if (k->fd)
 		close(k->fd - 1);
 	k->fd = fd + 1;
 	memcpy(k->path, path, n);
 	k->path[n] = '\0';
+	last_used = k;
 	return fd;
 }
 

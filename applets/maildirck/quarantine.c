@@ -12,6 +12,8 @@
 #define OTHERS "maildirck.q"
 #define LOST ".Lost+Found"
 
+enum { KEPT = 160 };		/* of a name behind another */
+
 /* Number of fresh names so far. */
 static unsigned count;
 
@@ -35,7 +37,7 @@ void fresh_base(struct ck *ck, struct str *out)
  * Is this path free, and none that was given before?  For the latter a
  * filter of hashes is enough: who is refused in error gets another name.
  */
-static bool is_free(struct ck *ck, const struct str *s)
+static bool is_free(struct ck *ck, const struct str *s, bool fresh)
 {
 	static unsigned char given[8192];
 	uint64_t h = hash_bytes(ck->seed, s->p, s->len);
@@ -43,7 +45,8 @@ static bool is_free(struct ck *ck, const struct str *s)
 	unsigned char bit = (unsigned char)(1 << h % 8);
 	struct stat st;
 
-	if (s->cut || *byte & bit || path_stat(ck, s->p, &st) != -ENOENT)
+	/* Where it cannot be looked for, it cannot be put either. */
+	if (s->cut || (!fresh && *byte & bit) || path_stat(ck, s->p, &st) == 0)
 		return false;
 	*byte |= bit;
 	return true;
@@ -96,7 +99,7 @@ void quarantine_mail(struct ck *ck, struct str *out, const char *name,
 		else
 			fresh_base(ck, out);
 		put_flags(ck, out, flags ? flags : "");
-		if (out->cut || is_free(ck, out))
+		if (out->cut || is_free(ck, out, i > 0))
 			break;
 	}
 }
@@ -104,7 +107,8 @@ void quarantine_mail(struct ck *ck, struct str *out, const char *name,
 void quarantine_other(struct ck *ck, struct str *out, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	size_t begin = out->len;
+	const char *name = slash ? slash + 1 : path;
+	size_t begin = out->len, n = strlen(name);
 
 	make(ck, OP_MKDIR, OTHERS);
 	for (int i = 0; ; i++) {
@@ -113,9 +117,10 @@ void quarantine_other(struct ck *ck, struct str *out, const char *path)
 		if (i > 0) {
 			fresh_base(ck, out);
 			str_char(out, '-');
+			n = n < KEPT ? n : KEPT;
 		}
-		str_put(out, slash ? slash + 1 : path);
-		if (out->cut || is_free(ck, out))
+		str_mem(out, name, n);
+		if (out->cut || is_free(ck, out, i > 0))
 			break;
 	}
 }

@@ -11,10 +11,18 @@
 
 enum { DEPTH = 12 };
 
+struct children {
+	struct md_area names;
+	struct keys order;	/* by the first bytes: who has a thousand
+				   directories decides nothing but his own */
+};
+
 static int keep_directory(void *ctx, const struct dirent_view *d)
 {
-	struct md_area *a = ctx;
+	struct children *c = ctx;
+	struct md_area *a = &c->names;
 	size_t n = strlen(d->name) + 1;
+	uint64_t first = 0;
 	int e;
 
 	if (d->type != DT_DIR && d->type != DT_UNKNOWN)
@@ -23,20 +31,11 @@ static int keep_directory(void *ctx, const struct dirent_view *d)
 	if (e)
 		return e;
 	memcpy(a->p + a->len, d->name, n);
+	for (size_t i = 0; i < 8; i++)
+		first = first << 8 | (i < n ? (unsigned char)d->name[i] : 0);
+	e = keys_add(&c->order, first, a->len);
 	a->len += n;
-	return 0;
-}
-
-/* The first name behind `last`, null after the last one. */
-static const char *next_name(const struct md_area *a, const char *last)
-{
-	const char *best = NULL;
-
-	for (size_t i = 0; i < a->len; i += strlen(a->p + i) + 1)
-		if (strcmp(a->p + i, last) > 0 &&
-		    (!best || strcmp(a->p + i, best) < 0))
-			best = a->p + i;
-	return best;
+	return e;
 }
 
 static bool is_maildir(int dir)
@@ -56,13 +55,17 @@ static int visit_all(const struct options *o, int dir, struct str *path,
     int depth)
 {
 	struct ck ck = { .o = o, .path = path->p };
-	struct md_area names = { .p = NULL };
+	struct children c = { .order = { .n = 0 } };
 	size_t len = path->len;
-	int status = 0, e = scan_each(&ck, dir, keep_directory, &names);
+	int status = 0, e = scan_each(&ck, dir, keep_directory, &c);
 
 	if (e)
 		trouble(&ck, "", e);
-	for (const char *n = ""; (n = next_name(&names, n)) != NULL; ) {
+	keys_sort(&c.order);
+	for (size_t i = 0; i < c.order.n && !ck_cancelled; i++) {
+		const struct pair *p = (const void *)c.order.area.p;
+		const char *n = c.names.p + p[i].value;
+
 		str_char(path, '/');
 		str_put(path, n);
 		if (!path->cut)
@@ -71,7 +74,8 @@ static int visit_all(const struct options *o, int dir, struct str *path,
 		path->p[len] = '\0';
 		path->cut = false;
 	}
-	md_area_free(&names);
+	md_area_free(&c.names);
+	keys_free(&c.order);
 	return status | ck.status;
 }
 

@@ -3,6 +3,8 @@
 /* Control files read, locked, and replaced as a whole. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +145,25 @@ static void sign(int fd)
 	(void)fd_write(fd, s.p, s.len);
 }
 
+/* Whoever signed it is gone: its process, where it ran on this host. */
+static bool abandoned(struct ck *ck, const char *path)
+{
+	char buf[96] = "", host[64] = "";
+	int fd = open_at(ck, path, O_RDONLY);
+	const char *at;
+	uint64_t pid;
+
+	if (fd >= 0) {
+		(void)fd_read(fd, buf, sizeof buf - 1);
+		close(fd);
+	}
+	(void)gethostname(host, sizeof host - 1);
+	at = scan_u64(buf, &pid);
+	return at && *at == ':' && pid > 0 && pid <= INT_MAX &&
+	    strcmp(at + 1, host) == 0 && kill((pid_t)pid, 0) < 0 &&
+	    errno == ESRCH;
+}
+
 /* One try: 0, -EEXIST or -EAGAIN while another holds it, or -errno. */
 static int try_lock(struct ck *ck, struct held *h, bool dotlock)
 {
@@ -152,7 +173,8 @@ static int try_lock(struct ck *ck, struct held *h, bool dotlock)
 	    (dotlock ? O_CREAT | O_EXCL : 0));
 	if (h->fd < 0) {
 		if (h->fd == -EEXIST && path_stat(ck, h->path, &st) == 0 &&
-		    time(NULL) - st.st_mtime > STALE)
+		    (time(NULL) - st.st_mtime > STALE ||
+		    abandoned(ck, h->path)))
 			unlink_lock(ck, h->path);
 		return h->fd;
 	}

@@ -204,17 +204,22 @@ static void judge_lock(struct ck *ck, struct folder *f, const char *name)
 		plan_quarantine(ck, path, false, &st);
 }
 
-void tmp_check(struct ck *ck, struct folder *f)
+void locks_check(struct ck *ck, struct folder *f)
 {
 	static const char locks[][22] = {
 		"dovecot-uidlist.lock", "dovecot-keywords.lock",
 		"courierimaplock", "courierimapuiddb.lock",
 		".uidvalidity.lock"
 	};
-	static struct tmp t;
 
 	for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
 		judge_lock(ck, f, locks[i]);
+}
+
+void tmp_check(struct ck *ck, struct folder *f)
+{
+	static struct tmp t;
+
 	t = (struct tmp){ .ck = ck, .f = f };
 	if (f->md.sub[MD_TMP] >= 0) {
 		int e = scan_each(ck, f->md.sub[MD_TMP], judge, &t);

@@ -90,6 +90,12 @@ static bool settled(const struct ck *ck, const struct entry *e)
 	return e->st.st_ctim.tv_sec + SETTLED <= ck->now;
 }
 
+/* All but a hole: terabytes to read that have cost their owner nothing. */
+static bool is_hole(const struct entry *e)
+{
+	return e->st.st_size >> 20 && e->st.st_blocks < e->st.st_size >> 15;
+}
+
 /*
  * Bytes that both begin with, at most as many as the shorter file has;
  * UINT64_MAX where one cannot be read.
@@ -102,7 +108,7 @@ static uint64_t common(const struct entry *a, const struct entry *b)
 	int fa = entry_open(a->f, a->sub, a->name, &st);
 	int fb = entry_open(b->f, b->sub, b->name, &st);
 
-	for (uint64_t at = 0; fa >= 0 && fb >= 0; ) {
+	for (uint64_t at = 0; fa >= 0 && fb >= 0 && !is_hole(a); ) {
 		ptrdiff_t ra = fd_read(fa, buf[0], sizeof buf[0]);
 		ptrdiff_t rb = fd_read(fb, buf[1], sizeof buf[1]);
 		ptrdiff_t r = ra < rb ? ra : rb;
@@ -151,15 +157,21 @@ static void plan_name(struct ck *ck, const struct entry *e, int sub,
 		plan_rename(ck, from, to, &e->st);
 }
 
-static void plan_union(struct ck *ck, const struct entry *keep,
+/* What `keep` is called once the plan is carried out, for a third name. */
+static char planned[MD_NAME_MAX + 32];
+
+static void plan_union(struct ck *ck, struct entry *keep,
     const struct entry *other)
 {
-	char name[MD_NAME_MAX + 32];
+	char name[sizeof planned];
 	struct str s;
 
 	str_init(&s, name, sizeof name);
-	if (name_union(keep->name, other->name, &s) == 0 && !s.cut)
-		plan_name(ck, keep, keep->sub, name);
+	if (name_union(keep->name, other->name, &s) != 0 || s.cut)
+		return;
+	plan_name(ck, keep, keep->sub, name);
+	if (!ck->o->dry_run)
+		keep->name = strcpy(planned, name);
 }
 
 static void plan_away(struct ck *ck, const struct entry *e)
@@ -221,7 +233,14 @@ static void same_name(struct ck *ck, struct entry *keep, struct entry *other)
 		return;
 	if (same_file(keep, other)) {
 		one_file(ck, keep, other);
-	} else if (!entry_same_bytes(keep, other)) {
+		return;
+	}
+	if (keep->name == planned) {	/* its bytes are to be read */
+		plan_run(ck);
+		if (!entry_stat(ck, keep))
+			return;
+	}
+	if (!entry_same_bytes(keep, other)) {
 		two_messages(ck, keep, other);
 	} else if (found_entry(ck, other, id, NULL)) {
 		plan_away(ck, other);

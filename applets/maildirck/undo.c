@@ -18,7 +18,9 @@ struct undo {
 	uint64_t end;		/* of what is still to be read */
 	uint64_t dev;		/* of the Maildir, when it was written */
 	uint64_t batch;		/* number of its last operation; 0: none */
-	uint64_t low;		/* from here on it has been rolled back */
+	uint64_t low;		/* from here on all batches are rolled back */
+	uint64_t tried;		/* ... and single operations, perhaps */
+	uint64_t kept;		/* this one was left, by an undo cut off */
 	unsigned done, left;
 	bool whole;		/* --undo, not just the last batch */
 	bool torn;		/* no LF at the end */
@@ -52,8 +54,6 @@ static void append(struct undo *u, const char *what, uint64_t number)
 {
 	int e = journal_line(u->fd, u->torn ? "\n" : "", what, number, "");
 
-	if (e == 0 && fdatasync(u->fd) < 0)
-		e = -errno;
 	if (e)
 		u->ck->stopped = e;
 	u->torn = false;
@@ -86,6 +86,10 @@ static bool has_failed(uint64_t seq)
 	return false;
 }
 
+/*
+ * Says beforehand what is stepped back, for an undo that is cut off: the
+ * next one then knows what may have gone already.
+ */
 static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 {
 	struct ck *ck = u->ck;
@@ -94,6 +98,9 @@ static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 	/* Numbers of devices change when a disk is mounted anew. */
 	if (s->n[N_DEV] == u->dev)
 		s->n[N_DEV] = ck->root_st.st_dev;
+	append(u, "undoing", seq);
+	if (ck->stopped)
+		return;
 	e = act(ck, s, u->careful ? ACT_BACK_CAREFUL : ACT_BACK);
 	if (e == 0) {
 		u->done++;
@@ -102,33 +109,48 @@ static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 			ck->status |= CK_RESYNC;
 	} else if (act_fatal(e)) {
 		ck->stopped = e;
-	} else if (s->kind != OP_MKDIR) {
+	} else if (s->kind != OP_MKDIR && (seq < u->tried ||
+	    seq == u->kept)) {
 		u->left++;
 		u->careful = true;
+		append(u, "left", seq);
 		journal_show("not undone: ", seq, s);
 	}
 }
 
-/* What one line tells. */
+/* A line that tells of an earlier undo, or of the end of a batch. */
+static void take_note(struct undo *u)
+{
+	char *rest = line;
+	const char *what = journal_word(&rest), *p = rest;
+	uint64_t n;
+
+	u->ended |= strcmp(what, "undone") == 0;
+	if (!p || (p = scan_u64(p, &n)) == NULL)
+		return;
+	if (*what == 'u') {		/* undoing */
+		u->tried = n < u->tried ? n : u->tried;
+	} else if (*what == 'l') {	/* left */
+		u->kept = n > u->kept ? n : u->kept;
+	} else if (*what != 'm') {	/* commit, rolled-back */
+		end_batch(u);
+		u->ended = !u->whole;
+		if (u->ended)
+			return;
+		u->low = *what == 'r' && n < u->low ? n : u->low;
+		u->skip = n >= u->low;
+		u->batch = n;
+		strcpy(commit, p);
+	}
+}
+
 static void take_line(struct undo *u)
 {
-	const char *at, *back = str_after(line, "rolled-back ");
 	struct step s;
 	uint64_t seq;
 
-	if (strcmp(line, "undone") == 0) {
-		u->ended = true;
-	} else if (back || (at = str_after(line, "commit ")) != NULL) {
-		end_batch(u);
-		u->ended = !u->whole;
-		at = scan_u64(back ? back : at, &seq);
-		if (!at || u->ended)
-			return;
-		if (back && seq < u->low)
-			u->low = seq;
-		u->batch = seq;
-		u->skip = seq >= u->low;
-		strcpy(commit, at);
+	if (line[0] > '9') {
+		take_note(u);
 	} else if (journal_parse(line, &s, &seq)) {
 		if (!u->batch)
 			u->batch = seq;
@@ -141,7 +163,7 @@ static void go_back(struct undo *u)
 {
 	struct stat st;
 
-	u->low = UINT64_MAX;
+	u->low = u->tried = UINT64_MAX;
 	commit[0] = '\0';
 	path_forget(u->ck);
 	if (fstat(u->fd, &st) < 0)
@@ -154,6 +176,8 @@ static void go_back(struct undo *u)
 		take_line(u);
 	}
 	end_batch(u);
+	if (fdatasync(u->fd) < 0)
+		u->ck->stopped = -errno;
 }
 
 /* The header's numbers and path, or null. */

@@ -49,6 +49,7 @@ static void close_folder(struct folder *f)
 static void check_open_folder(struct ck *ck, struct folder *f)
 {
 	structure_folder(ck, f);
+	locks_check(ck, f);
 	plan_run(ck);
 	if (f->lost)
 		return;
@@ -136,8 +137,7 @@ static bool lock(struct ck *ck)
 		sleep(1);
 	}
 	if (e == -EWOULDBLOCK) {
-		fd_puts(STDERR_FILENO, "maildirck: ", ck->path,
-		    ": in use by another program\n", (char *)NULL);
+		complain(ck->path, "", "in use by another program");
 		ck->status |= CK_ERROR;
 	}
 	return e != -EWOULDBLOCK;

@@ -558,7 +558,7 @@ def separator(t, f, v):
 
 @case("N16", variants=2)
 def no_base(t, f, v):
-    if not t.slot("no base", f, v):
+    if not t.slot("no base", f):        # two of them were N04, too
         return False
     t.want("N16", t.put(f, "cur", base=":2,S" if v == 0 else ":2,", info=""))
     return True
@@ -666,8 +666,11 @@ def mbsync_uid(t, f, v):
 
 @case("N27")
 def fmd5(t, f, v):
+    if not t.slot("mbsync", f):     # it has ,U= as well
+        return False
     t.want("N27", t.put(f, base=offlineimap_name(t.rng, t.tick(), t.serial,
                                                  "Elsewhere")))
+    return True
 
 
 @case("N28", mix=False)

@@ -20,6 +20,7 @@ if os.geteuid() != 0:
         done()
     skip_all("needs root")
 
+SLOW = config("SANITIZE")
 USERS = range(PLAIN, PLAIN + 4)
 BAD = ("1700000000.M1P1.decoy:2,SR", "1700000001.M1P1.decoy:2",
        ".1700000002.M1P1.decoy:2,S", "1700000003.M1P1.decoy,S=1:2,S")
@@ -376,6 +377,77 @@ def forged_journal():
             untouched(victim, before, "%s -> %s%s" % (
                 old.decode(), new.decode()[:12], ", CRC right" if crc
                 else ""))
+
+
+def journal_of(tree, *lines):
+    """A journal as maildirck writes it, that was never committed."""
+    import zlib
+    st = os.stat(tree.root)
+    text = "maildirck-journal 1 %d %d %s\n" % (st.st_dev, st.st_ino,
+                                               tree.root)
+    for number, (kind, path, old, new) in enumerate(lines, 1):
+        st = os.stat(tree.at(path))
+        head = "%d %s %s - %d %d %d %d %d %d" % (
+            number, kind, path, st.st_dev, st.st_ino, st.st_size,
+            st.st_mtime_ns, old, new)
+        text += "%s %d\n" % (head, zlib.crc32(head.encode()))
+    return text
+
+
+@test
+def planted_journal():
+    """a user's journal does not make root give files away, or set bits"""
+    ids = PLAIN << 32 | PLAIN
+    for args in (["-p"], ["-y", "-f"], ["-i"], ["--undo", "J"]):
+        tree = user_box(scratch("h"), PLAIN)
+        os.mkdir(tree.at("sieve"), 0o700)
+        evil = tree.write("sieve/evil", b"#!/bin/sh\n", mode=0o755)
+        give(tree.root, PLAIN)
+        path = tree.write("maildirck-undo.1", journal_of(
+            tree, ("chmod", evil, 0o4755, 0o755), ("chown", evil, 0, ids)))
+        os.lchown(tree.at(path), PLAIN, PLAIN)
+        got = check(*[tree.at(path) if a == "J" else a for a in args],
+                    "--owner", "%d:%d" % (PLAIN, PLAIN), tree.root,
+                    timeout=60, stdin=b"y\n" * 50)
+        st = os.stat(tree.at(evil))
+        is_((st.st_uid, st.st_mode & 0o6000), (PLAIN, 0),
+            "%s --owner" % args[0], got)
+
+
+def grow(path, size=4 << 40):
+    """A file that claims to be huge."""
+    with open(path, "ab") as file:
+        while True:
+            try:
+                file.truncate(size)
+                return
+            except OSError:
+                size >>= 1
+
+
+@test
+def giants():
+    """files that claim to be terabytes long"""
+    for name in ("new/1700000000.M1P1.big", "cur/1700000000.M1P1.big:2,S",
+                 "tmp/1700000000.M1P1.big", "1700000000.M1P1.big",
+                 "maildirck-undo.1", "dovecot-uidlist", "dovecot-keywords",
+                 "maildirsize", "subscriptions", "courierimapuiddb",
+                 "courierpop3dsizelist", ".uidvalidity", ".mbsyncstate",
+                 "courierimapkeywords/:list"):
+        tree = user_box(scratch("h"), PLAIN)
+        os.makedirs(os.path.dirname(tree.at(name)), exist_ok=True)
+        if name == "maildirck-undo.1":
+            tree.write(name, journal_of(tree))
+        grow(tree.at(name))
+        give(tree.root, PLAIN)
+        for args in ([], ["-c", "full"], ["-p"], ["-y", "-f", "-c", "full"]):
+            try:
+                got = check(*args, tree.root, timeout=60 if SLOW else 15)
+            except subprocess.TimeoutExpired:
+                ok(False, "%s, %s: ends" % (name, " ".join(args)))
+                break
+            ok(got.seconds < 60, "%s, %s: ends" % (name, " ".join(args)),
+               got)
 
 
 def with_crc(text):

@@ -7,6 +7,8 @@
  *
  * -f FROM	counts only from the first stop on whose call has a string as
  *		one of its first two arguments that begins with FROM
+ * -d CALL	what old kernels and poor file systems lack: renameat2, linkat,
+ *		fchmodat2
  * -l SECONDS	lets it run as it would that much later, as cklater does; two
  *		tracers cannot be had
  * -w		counts only calls that may change files or give up a lock
@@ -19,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +30,9 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef PTRACE_GET_SYSCALL_INFO
@@ -148,6 +154,36 @@ static pid_t next_stop(pid_t first, int *end, int *status)
 	}
 }
 
+static void deny(const char *name)
+{
+	static const struct {
+		const char *name;
+		unsigned nr, error;
+	} calls[] = {
+		{ "renameat2", SYS_renameat2, EINVAL },
+		{ "linkat", SYS_linkat, EPERM },
+		{ "fchmodat2", 452, ENOSYS }
+	};
+	unsigned i = 0;
+
+	while (strcmp(calls[i].name, name) != 0)
+		if (++i == sizeof calls / sizeof *calls)
+			exit(CANNOT);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | calls[i].error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+	};
+	struct sock_fprog program = { sizeof code / sizeof *code, code };
+
+	/* Of this process as well, which calls none of them. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		exit(CANNOT);
+}
+
 static long word_at(pid_t pid, uint64_t address)
 {
 	return ptrace(PTRACE_PEEKDATA, pid, (void *)(uintptr_t)address, NULL);
@@ -254,9 +290,11 @@ int main(int argc, char **argv)
 	bool show = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "+cwf:l:")) != -1) {
+	while ((c = getopt(argc, argv, "+cwd:f:l:")) != -1) {
 		if (c == 'f')
 			from = optarg;
+		else if (c == 'd')
+			deny(optarg);
 		else if (c == 'l')
 			later = strtol(optarg, NULL, 10);
 		else if (c == 'c')
