@@ -89,17 +89,15 @@ void note(struct control *c, enum problem p)
 enum problem twice(struct control *c, uint64_t key, uint64_t order)
 {
 	const struct pair *p = (const void *)c->seen.area.p;
+	size_t i;
 
 	if (!c->writing) {
 		if (keys_add(&c->seen, key, order) < 0)
 			c->ck->stopped = -ENOMEM;
 		return P_NONE;
 	}
-	for (size_t i = keys_find(&c->seen, key);
-	    i < c->seen.n && p[i].key == key; i++)
-		if (p[i].value > order)
-			return P_TWICE;
-	return P_NONE;
+	i = keys_find(&c->seen, key);
+	return i < c->seen.n && p[i].value > order ? P_TWICE : P_NONE;
 }
 
 enum problem take_name(struct control *c, const char *name, const char *end,
@@ -227,7 +225,8 @@ static void report(struct control *c)
 /* What only shows when all lines have been read. */
 static void finish(struct control *c)
 {
-	const struct pair *p;
+	struct pair *p;
+	size_t n = 0;
 	line_fn *fn = c->format->line;
 
 	if (c->useless)
@@ -239,10 +238,16 @@ static void finish(struct control *c)
 		quota_sums(c);
 	c->line = 0;
 	keys_sort(&c->seen);
-	p = (const void *)c->seen.area.p;
-	for (size_t i = 1; i < c->seen.n; i++)
-		if (p[i].key == p[i - 1].key)
-			note(c, P_TWICE);
+	p = (struct pair *)(void *)c->seen.area.p;
+	/* Of each key the highest order, by which twice() goes. */
+	for (size_t i = 1; i < c->seen.n; i++) {
+		if (p[i].key != p[n].key)
+			p[++n] = p[i];
+		else if (p[i].value > p[n].value)
+			p[n].value = p[i].value;
+	}
+	for (; n + 1 < c->seen.n; c->seen.n--)
+		note(c, P_TWICE);
 	/* Dovecot raises what version 3 says by the lines that follow. */
 	if (c->format->flags & UIDS && c->version != 3 && c->next &&
 	    c->next < c->least)

@@ -7,6 +7,7 @@
 
 #include "maildirck.h"
 
+/* Offset 0 means "none": the first byte is never used. */
 uint32_t text_add(struct ck *ck, const char *s)
 {
 	struct md_area *a = &ck->text;
@@ -38,6 +39,10 @@ bool looking_for(const struct ck *ck, enum id id)
 	    finding_info[id].level <= ck->o->level;
 }
 
+/*
+ * FIX_NONE takes a choice that no option makes; --fix is for the others,
+ * in whatever mode repairs at all.
+ */
 static bool may_repair(const struct ck *ck, enum id id, enum repair how)
 {
 	static const uint8_t least[] = {
@@ -69,6 +74,10 @@ static struct finding *another(struct ck *ck)
 	return f;
 }
 
+/*
+ * In later passes what is only told has been told; what can be repaired is
+ * what the repairs before have brought to light.
+ */
 static bool note(struct ck *ck, enum id id, enum repair how,
     const char *path, const char *detail, const struct stat *st)
 {

@@ -26,6 +26,7 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
+/* Little-endian, on every machine. */
 static uint64_t word(const unsigned char *p, size_t n)
 {
 	uint64_t w = 0;
@@ -75,6 +76,7 @@ int keys_add(struct keys *k, uint64_t key, uint64_t value)
 	return 0;
 }
 
+/* Below FEW the counters of a radix pass cost more than the keys. */
 static void insert_sort(struct pair *p, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {

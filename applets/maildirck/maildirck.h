@@ -364,8 +364,9 @@ void content_rewrite(struct ck *ck, struct entry *e);
 
 /* twins.c: names that share a base name, an inode, content. */
 void twins_check(struct ck *ck, struct folder *f);
-/* N28: base names that several folders have, after all folders. */
-void twins_across(struct ck *ck);
+/* across.c: N28; the base names of one folder, and after all of them. */
+void across_remember(struct ck *ck, const struct folder *f);
+void across_check(struct ck *ck);
 
 bool entry_same_bytes(const struct entry *a, const struct entry *b);
 

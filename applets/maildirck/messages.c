@@ -58,6 +58,7 @@ bool entry_stat(struct ck *ck, struct entry *e)
 
 /* ---- keys for what takes two names to tell ------------------------------ */
 
+/* Without memory for keys nothing may be repaired: twins would hide. */
 static void add_key(struct ck *ck, struct entry *e, int kind, uint64_t key)
 {
 	struct folder *f = (struct folder *)(uintptr_t)e->f;
@@ -109,6 +110,10 @@ static void content_keys(struct ck *ck, struct entry *e)
 
 /* ---- one name ----------------------------------------------------------- */
 
+/*
+ * The quota counts what the name says, as deliveries do, and neither Trash
+ * nor what is marked as deleted (Maildir++ quota specification).
+ */
 static void count(struct ck *ck, struct entry *e)
 {
 	struct folder *f = (struct folder *)(uintptr_t)e->f;
@@ -216,6 +221,7 @@ static void check_name(struct pass *p, const struct dirent_view *d,
 
 /* ---- one directory ------------------------------------------------------ */
 
+/* "." and ".." */
 static bool dots(const char *name)
 {
 	return name[0] == '.' && (name[1] == '\0' ||

@@ -3,11 +3,9 @@
 /*
  * What a message's name alone tells: BASE, a separator, INFO.
  *
- * One defect gives one id, so the checks stand in an order: a name that
- * begins with a dot, has an empty base name, or is what a copying program
- * or an editor left, is only that; then a replaced separator hides a missing
- * info, a second info hides what is wrong in either, and junk in the info
- * hides the order of its flags.
+ * One defect gives one id, so the order counts: a name that is wrong as a
+ * whole is only that; then a replaced separator hides a missing info, a
+ * second info what is wrong in either, and junk the order of its flags.
  */
 #include <string.h>
 
@@ -16,7 +14,6 @@
 #include "structure.h"
 
 enum { ROOM = 8, DAY = 86400, HASH_HEX = 32 };	/* ROOM for more flags */
-
 static unsigned long with_info, with_other;
 
 static bool is_digit(char c)

@@ -42,6 +42,7 @@ bool skip_listed(const struct options *o, const char *path)
 	return false;
 }
 
+/* Paths as the output has them, unescaped, one a line. */
 static int read_skip_list(struct options *o, const char *file)
 {
 	struct md_area *a = &o->skip;
@@ -65,6 +66,7 @@ static int read_skip_list(struct options *o, const char *file)
 
 /* ---- lists of ids ------------------------------------------------------- */
 
+/* The names are those of the output, and as good for git's users. */
 static int severity_of(const char *name, size_t n)
 {
 	static const char names[][7] = {
@@ -155,6 +157,7 @@ static int set_level(struct options *o, const char *name)
 	return -1;
 }
 
+/* "64m", "512k", "100000". */
 static int set_bytes(const char *p, uint64_t *n)
 {
 	const char *unit = scan_u64(p, n);
@@ -222,6 +225,7 @@ static int set_value(struct options *o, int code, const char *value)
 	}
 }
 
+/* -1 where the letter is none of these: then it takes a value. */
 static int set_flag(struct options *o, int code)
 {
 	switch (code) {

@@ -30,6 +30,10 @@ bool dirent_next(const struct md_area *a, size_t *at, struct dirent_view *d)
 	return true;
 }
 
+/*
+ * What is free without the caches, which is less than could be had: on a
+ * small machine the mail server needs its caches more than we do.
+ */
 static uint64_t memory(const struct ck *ck)
 {
 	struct sysinfo si;
@@ -50,6 +54,10 @@ static bool fits(const struct ck *ck, int dir)
 	    (st.st_size < PIECE || (uint64_t)st.st_size < memory(ck));
 }
 
+/*
+ * Renames between two calls can hide a name or show it twice: whoever uses
+ * this looks at each name again before it draws a conclusion.
+ */
 static int in_pieces(int dir, struct md_area *a,
     int (*use)(void *ctx, const struct md_area *dirents), void *ctx)
 {

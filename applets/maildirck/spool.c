@@ -17,6 +17,7 @@ struct children {
 				   directories decides nothing but his own */
 };
 
+/* Where the type is not told, visit() finds out by opening it. */
 static int keep_directory(void *ctx, const struct dirent_view *d)
 {
 	struct children *c = ctx;
@@ -38,6 +39,7 @@ static int keep_directory(void *ctx, const struct dirent_view *d)
 	return e;
 }
 
+/* tmp/ may be missing: some tools forget empty directories. */
 static bool is_maildir(int dir)
 {
 	struct stat st;
@@ -51,6 +53,10 @@ static bool is_maildir(int dir)
 static int visit(const struct options *o, int at, const char *name,
     struct str *path, int depth);
 
+/*
+ * In the order of names, whatever order the disk has: two runs can be
+ * compared.  A spool's directories are few enough to look for the next one.
+ */
 static int visit_all(const struct options *o, int dir, struct str *path,
     int depth)
 {
@@ -91,6 +97,7 @@ static int visit(const struct options *o, int at, const char *name,
 			trouble(&ck, "", dir);
 		return ck.status;
 	}
+	/* The descriptor goes along: the path may lead elsewhere by then. */
 	if (is_maildir(dir))
 		return owner_run(o, dir, path->p, false);
 	if (depth < DEPTH)

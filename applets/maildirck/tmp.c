@@ -29,6 +29,7 @@ struct tmp {
 	char twin[PATH_CAP];
 };
 
+/* By the later of both: a restore sets mtime back, chmod ctime forward. */
 static int64_t age(const struct ck *ck, const struct stat *st)
 {
 	int64_t t = st->st_mtime > st->st_ctime ? st->st_mtime : st->st_ctime;
@@ -98,6 +99,7 @@ static void deliver(struct tmp *t, const char *path)
 		plan_rename(t->ck, path, to, &t->e.st);
 }
 
+/* Else it is what a killed delivery has left, or still under way. */
 static bool complete(const struct tmp *t)
 {
 	struct stat st;

@@ -9,6 +9,7 @@
 
 enum { PASSES = 4 };
 
+/* Opened anew after each repair of the structure: they may be others. */
 static void close_subs(struct folder *f)
 {
 	for (int i = MD_NEW; i <= MD_TMP; i++)
@@ -124,6 +125,10 @@ static void check_structure(struct ck *ck)
 	ck->pass = 0;
 }
 
+/*
+ * Against another maildirck, and mdpop3d -M: deliveries and flag changes of
+ * others need no lock, and get none.
+ */
 static bool lock(struct ck *ck)
 {
 	struct md md = { .root = ck->root };
@@ -153,7 +158,7 @@ void maildir_check(struct ck *ck)
 		journal_recover(ck);
 	check_structure(ck);
 	check_folders(ck);
-	twins_across(ck);
+	across_check(ck);
 	if (ENABLE_FEATURE_MAILDIRCK_CONTROL && !ck_cancelled) {
 		control_root(ck);
 		plan_run(ck);

@@ -129,7 +129,9 @@ static void put_numbers(struct input *in, struct str *s)
 /* True where the line says that a file is new. */
 static bool put_line(struct input *in, struct str *s)
 {
-	static const char ends[][12] = { "commit", "rolled-back", "undone" };
+	static const char ends[][12] = {
+		"commit", "rolled-back", "undoing", "left", "undone"
+	};
 	unsigned what = next(in);
 	size_t begin = s->len;
 
@@ -138,10 +140,10 @@ static bool put_line(struct input *in, struct str *s)
 		if (what == 255)
 			return true;
 	} else if (what >= 240) {
-		str_put(s, ends[what % 3]);
-		if (what % 3 < 2)
+		str_put(s, ends[what % 5]);
+		if (what % 5 < 4)
 			put_number(s, next(in));
-		for (unsigned n = what % 3 ? 0 : next(in) % 4; n > 0; n--) {
+		for (unsigned n = what % 5 ? 0 : next(in) % 4; n > 0; n--) {
 			put_number(s, next(in));
 			str_char(s, '-');
 			str_u64(s, next(in));
