@@ -98,14 +98,29 @@ static int drop(struct at *gone, struct at *kept)
 	return unlinkat(gone->dir, gone->name, 0) < 0 ? -errno : 0;
 }
 
-static int sync_file(const struct at *a)
+/* What stands at a name, opened, if it still is what was seen there. */
+static int open_same(struct at *a, int flags)
 {
-	int fd = openat(a->dir, a->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	int fd = openat(a->dir, a->name, flags | O_NOFOLLOW | O_NONBLOCK |
 	    O_NOCTTY | O_CLOEXEC);
-	int e;
+	dev_t dev = a->st.st_dev;
+	ino_t ino = a->st.st_ino;
 
-	if (fd < 0)	/* whose owner may not read it may move it */
-		return errno == EACCES ? 0 : -errno;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &a->st) == 0 && is_inode(a, dev, ino))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* Whose owner may not read it may move it all the same. */
+static int sync_file(struct at *a)
+{
+	int fd = open_same(a, O_RDONLY), e;
+
+	if (fd < 0)
+		return fd == -EACCES ? 0 : fd;
 	e = fsync(fd) < 0 ? -errno : 0;
 	close(fd);
 	return e;
@@ -253,44 +268,35 @@ static int swap_back(struct ck *ck, const struct step *s, struct at *src,
  * to name it; only before Linux 6.6 that name could meanwhile be a link
  * that he himself has laid there, for it is his Maildir, and root can read.
  */
-static int set_mode(const struct at *a, mode_t mode)
+static int set_mode(struct at *a, mode_t mode)
 {
-	struct at now = *a;
 	int fd, e;
 
 	if (!S_ISREG(a->st.st_mode) && !S_ISDIR(a->st.st_mode))
 		return -ESTALE;
-	fd = openat(a->dir, a->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0) {
-		e = fstat(fd, &now.st) == 0 && same(a, &now) ?
-		    fchmod(fd, mode) : (errno = ESTALE, -1);
-		e = e < 0 ? -errno : 0;
-		close(fd);
-		return e;
+	fd = open_same(a, O_RDONLY);
+	if (fd == -EACCES) {
+		e = (int)syscall(CHMODAT, a->dir, a->name, mode,
+		    AT_SYMLINK_NOFOLLOW);
+		if (e < 0 && errno == ENOSYS)
+			e = fchmodat(a->dir, a->name, mode, 0);
+		return e < 0 ? -errno : 0;
 	}
-	if (errno != EACCES)
-		return -errno;
-	e = (int)syscall(CHMODAT, a->dir, a->name, mode, AT_SYMLINK_NOFOLLOW);
-	if (e < 0 && errno == ENOSYS)
-		e = again(&now) == 0 && same(a, &now) ?
-		    fchmodat(a->dir, a->name, mode, 0) : (errno = ESTALE, -1);
-	return e < 0 ? -errno : 0;
+	if (fd < 0)
+		return fd;
+	e = fchmod(fd, mode) < 0 ? -errno : 0;
+	close(fd);
+	return e;
 }
 
-static int set_owner(const struct at *a, uint64_t owner)
+/* With two names, the other one may be in somebody else's Maildir. */
+static int set_owner(struct at *a, uint64_t owner)
 {
-	struct at now = *a;
-	int fd, e = -ESTALE;
+	int fd = open_same(a, O_PATH), e = -EPERM;
 
-	/* The other name may be in the Maildir of somebody else. */
-	if (!S_ISDIR(a->st.st_mode) && a->st.st_nlink > 1)
-		return -EPERM;
-	fd = openat(a->dir, a->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &now.st) == 0 && same(a, &now) &&
-	    now.st.st_nlink == a->st.st_nlink)
+		return fd;
+	if (S_ISDIR(a->st.st_mode) || a->st.st_nlink == 1)
 		e = fchownat(fd, "", (uid_t)(owner >> 32), (gid_t)owner,
 		    AT_EMPTY_PATH) < 0 ? -errno : 0;
 	close(fd);
@@ -310,17 +316,16 @@ static int set_time(const struct at *a, uint64_t ns)
 	    -errno : 0;
 }
 
-static uint64_t attribute(unsigned kind, const struct stat *st)
+uint64_t act_attribute(unsigned kind, const struct stat *st)
 {
-	return kind == OP_CHMOD ? st->st_mode & 07777U :
-	    kind == OP_CHOWN ? (uint64_t)st->st_uid << 32 | st->st_gid :
-	    mtime_ns(st);
+	return kind == OP_UTIME ? mtime_ns(st) : kind == OP_CHOWN ?
+	    (uint64_t)st->st_uid << 32 | st->st_gid : st->st_mode & 07777U;
 }
 
-static int set_attribute(const struct step *s, const struct at *a,
+static int set_attribute(const struct step *s, struct at *a,
     unsigned which)
 {
-	uint64_t now = attribute(s->kind, &a->st), to = s->n[which];
+	uint64_t now = act_attribute(s->kind, &a->st), to = s->n[which];
 
 	if (now == to)
 		return 0;

@@ -56,7 +56,8 @@ static void say(struct look *l, enum id id, const char *detail, uint64_t n)
 
 bool content_odd_time(const struct ck *ck, int64_t t)
 {
-	return t < YEAR_1990 || t > ck->now + DAY;
+	return t < YEAR_1990 ||
+	    (t > ck->now + DAY && ck->now >= CLOCK_LEAST);
 }
 
 /* Routers without a clock deliver in 1970, restored files have any time. */

@@ -70,7 +70,7 @@ enum problem list_line(struct control *c, const char *p, const char *end)
 {
 	if (c->version == 0) {
 		c->version = p == end;
-	} else if (take_name(c, p, end, c->line) == P_NONE) {
+	} else if (take_name(c, p, end, c->line) != P_NAME) {
 		if (c->f && c->ck->now - c->st.st_mtime > YOUNG &&
 		    !folder_has_base(c->ck, c->f, p, c->base))
 			return P_GONE;

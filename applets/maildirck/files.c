@@ -94,17 +94,20 @@ static uint64_t right_owner(const struct ck *ck)
 
 /*
  * F05: of several names one may be another user's, who must not lose the
- * file by it.
+ * file by it.  Deliveries by other programs may have another group, so that
+ * is looked at only where somebody has said which is right.
  */
 static void check_state(struct ck *ck, struct entry *e)
 {
 	mode_t mode = e->st.st_mode & 07777;
+	uint64_t right = right_owner(ck);
 
 	if (!(mode & S_IRUSR))
 		(void)found_entry(ck, e, F03, NULL);
 	if (mode & ~allowed(ck))
 		(void)found_entry(ck, e, F04, NULL);
-	if (e->st.st_uid != right_owner(ck) >> 32)
+	if (e->st.st_uid != right >> 32 || (ck->o->owner &&
+	    e->st.st_gid != (gid_t)right))
 		(void)found_entry_as(ck, e, F05, geteuid() == 0 &&
 		    e->st.st_nlink == 1 ? FIX_DEMAND : FIX_NONE, NULL);
 	if (e->st.st_size == 0)

@@ -4,7 +4,7 @@
  * The journal, written ahead.  Lines of words that are separated by single
  * blanks; what is no printable ASCII in a path, and '%', is %XX:
  *
- *	maildirck-journal 1 DEV INO PATH	of the Maildir
+ *	maildirck-journal 1 DEV INO PATH	of the Maildir, as given
  *	SEQ OP SRC DST DEV INO SIZE MTIME OLD NEW CRC
  *	commit SEQ [FROM-TO]...			without what failed
  *	undoing SEQ				that much of the last batch
@@ -165,18 +165,10 @@ bool journal_parse(char *line, struct step *s, uint64_t *number)
 
 static void put_header(struct ck *ck)
 {
-	char path[PATH_CAP] = "";
-	struct str s = { .p = path, .cap = sizeof path };
-
-	if (ck->path[0] != '/' && getcwd(path, sizeof path - 1)) {
-		s.len = strlen(path);
-		str_char(&s, '/');
-	}
-	str_put(&s, ck->path);
 	str_put(&out, "maildirck-journal 1");
 	put_number(&out, ck->root_st.st_dev);
 	put_number(&out, ck->root_st.st_ino);
-	put_path(&out, path);
+	put_path(&out, ck->path);
 	str_char(&out, '\n');
 }
 

@@ -125,6 +125,8 @@ void maildir_check(struct ck *ck);
 
 /* ---- one Maildir -------------------------------------------------------- */
 
+enum { CLOCK_LEAST = 1767225600 };	/* 2026: before, nobody has set it */
+
 struct finding {
 	uint32_t path, detail;	/* offsets into text; detail 0: none */
 	uint32_t to;		/* what the action made of it; 0: none */

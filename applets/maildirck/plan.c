@@ -33,22 +33,6 @@ void plan_step(const struct ck *ck, size_t i, struct step *s)
 
 /* ---- planning ----------------------------------------------------------- */
 
-static uint64_t old_value(const struct op *op, const struct stat *st)
-{
-	switch (op->kind) {
-	case OP_CHMOD:
-	case OP_RMDIR:
-		return st->st_mode & 07777;
-	case OP_CHOWN:
-		return (uint64_t)st->st_uid << 32 | st->st_gid;
-	case OP_UTIME:
-		return (uint64_t)st->st_mtim.tv_sec * 1000000000 +
-		    (uint64_t)st->st_mtim.tv_nsec;
-	default:
-		return op->old;
-	}
-}
-
 static void take_numbers(struct ck *ck, struct planned *p,
     const struct op *op)
 {
@@ -57,7 +41,6 @@ static void take_numbers(struct ck *ck, struct planned *p,
 	const struct stat *st = op->must;
 	struct stat found;
 
-	p->n[N_OLD] = op->old;
 	p->n[N_NEW] = op->new;
 	if (op->kind == OP_SWAP && path_stat(ck, op->src, &found) == 0)
 		p->n[N_NEW] = found.st_ino;
@@ -68,9 +51,8 @@ static void take_numbers(struct ck *ck, struct planned *p,
 	p->n[N_DEV] = st->st_dev;
 	p->n[N_INO] = st->st_ino;
 	p->n[N_SIZE] = (uint64_t)st->st_size;
-	p->n[N_MTIME] = (uint64_t)st->st_mtim.tv_sec * 1000000000 +
-	    (uint64_t)st->st_mtim.tv_nsec;
-	p->n[N_OLD] = old_value(op, st);
+	p->n[N_MTIME] = act_attribute(OP_UTIME, st);
+	p->n[N_OLD] = act_attribute(op->kind, st);
 }
 
 /* Room for one more at index i; null without memory. */

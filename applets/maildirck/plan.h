@@ -55,6 +55,8 @@ void path_forget(struct ck *ck);	/* closes all */
  */
 enum { ACT, ACT_BACK, ACT_BACK_CAREFUL };
 int act(struct ck *ck, const struct step *s, int how);
+/* What the kind of operation changes; else the mode. */
+uint64_t act_attribute(unsigned kind, const struct stat *st);
 bool act_fatal(int e);		/* no use to go on with others */
 
 /* journal.c */

@@ -12,7 +12,7 @@
 #define OTHERS "maildirck.q"
 #define LOST ".Lost+Found"
 
-enum { KEPT = 160 };		/* of a name behind another */
+enum { KEPT = 160 };		/* of a name: more is to be added */
 
 /* Number of fresh names so far. */
 static unsigned count;
@@ -68,61 +68,61 @@ static bool is_plain(const char *name, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (name[i] <= ' ' || name[i] >= 0x7F || name[i] == ':')
 			return false;
-	return n > 0 && name[0] != '.';
+	return n > 0 && n <= KEPT && name[0] != '.';
 }
 
-static void put_flags(struct ck *ck, struct str *out, const char *flags)
+/* DIR and the name, or one that is free; flags: null for no mail. */
+static void put_free(struct ck *ck, struct str *out, const char *dir,
+    const char *name, size_t n, const char *flags)
 {
-	str_char(out, ck->o->info_sep);
-	str_put(out, "2,");
-	while (ascii_lower(*flags) >= 'a' && ascii_lower(*flags) <= 'z')
-		str_char(out, *flags++);
+	size_t begin = out->len;
+	bool fresh = flags && !is_plain(name, n);
+
+	for (;; fresh = true) {
+		out->len = begin;
+		str_put(out, dir);
+		if (fresh)
+			fresh_base(ck, out);
+		if (fresh && !flags) {
+			str_char(out, '-');
+			n = n < KEPT ? n : KEPT;
+		}
+		if (!fresh || !flags)
+			str_mem(out, name, n);
+		if (flags) {
+			str_char(out, ck->o->info_sep);
+			str_put(out, "2,");
+		}
+		for (const char *p = flags; p && ascii_lower(*p) >= 'a' &&
+		    ascii_lower(*p) <= 'z' && out->len - begin < 230; p++)
+			str_char(out, *p);
+		if (out->cut || is_free(ck, out, fresh))
+			break;
+	}
 }
 
 void quarantine_mail(struct ck *ck, struct str *out, const char *name,
     size_t base)
 {
-	size_t begin = out->len;
-	const char *info = name + base;
-	const char *flags = *info ? str_after(info + 1, "2,") : NULL;
+	static const char dir[][17] = {
+		LOST, LOST "/new", LOST "/tmp", LOST "/cur"
+	};
+	const char *flags = name[base] ? str_after(name + base + 1, "2,") :
+	    NULL;
 
-	make(ck, OP_MKDIR, LOST);
+	for (size_t i = 0; i < sizeof dir / sizeof *dir; i++)
+		make(ck, OP_MKDIR, dir[i]);
 	make(ck, OP_NEW, LOST "/maildirfolder");
-	make(ck, OP_MKDIR, LOST "/new");
-	make(ck, OP_MKDIR, LOST "/tmp");
-	make(ck, OP_MKDIR, LOST "/cur");
-	for (int i = 0; ; i++) {
-		out->len = begin;
-		str_put(out, LOST "/cur/");
-		if (i == 0 && is_plain(name, base))
-			str_mem(out, name, base);
-		else
-			fresh_base(ck, out);
-		put_flags(ck, out, flags ? flags : "");
-		if (out->cut || is_free(ck, out, i > 0))
-			break;
-	}
+	put_free(ck, out, LOST "/cur/", name, base, flags ? flags : "");
 }
 
 void quarantine_other(struct ck *ck, struct str *out, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	size_t begin = out->len, n = strlen(name);
 
 	make(ck, OP_MKDIR, OTHERS);
-	for (int i = 0; ; i++) {
-		out->len = begin;
-		str_put(out, OTHERS "/");
-		if (i > 0) {
-			fresh_base(ck, out);
-			str_char(out, '-');
-			n = n < KEPT ? n : KEPT;
-		}
-		str_mem(out, name, n);
-		if (out->cut || is_free(ck, out, i > 0))
-			break;
-	}
+	put_free(ck, out, OTHERS "/", name, strlen(name), NULL);
 }
 
 void plan_quarantine(struct ck *ck, const char *path, bool mail,

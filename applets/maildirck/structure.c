@@ -29,7 +29,8 @@ static const char known[] =
     "dovecot*\0subscriptions*\0fts*\0lucene-indexes\0xapian-indexes\0sieve*\0"
     "courier*\0maildir*\0shared*\0autoresponses\0sqwebmail*\0quotawarn\0"
     "msgid.cache\0procmail*\0.uidvalidity*\0.mbsyncstate*\0.isyncuidmap.db\0"
-    ".offlineimap*\0.notmuch*\0.mu\0maildrop*\0";
+    ".offlineimap*\0.notmuch*\0.mu\0maildrop*\0.dovecot*\0.customflags\0"
+    ".mailfilter\0.nfs*\0";
 
 static bool is_known(const char *name)
 {
@@ -137,6 +138,7 @@ static void check_sub(struct ck *ck, struct folder *f, int sub,
 		if (st.st_dev != own->st_dev)
 			note(ck, S04, path);
 		if (sub != MD_TMP && st.st_mtim.tv_sec > ck->now + DAY &&
+		    ck->now >= CLOCK_LEAST &&
 		    found(ck, S22, FIX_PREEN, path, NULL))
 			plan(ck, OP_UTIME, path, &st,
 			    (uint64_t)ck->now * 1000000000);
@@ -307,7 +309,7 @@ static int check_entry(void *ctx, const struct dirent_view *d)
 	if (S_ISDIR(st.st_mode))
 		check_subdir(l, d->name, path);
 	else if (S_ISLNK(st.st_mode) && (str_after(d->name, "shared") ||
-	    !(str_after(d->name, ".dovecot.") || is_known(d->name))))
+	    !is_known(d->name)))
 		note(l->ck, S20, path);
 	else if (is_known(d->name))
 		return 0;

@@ -236,7 +236,7 @@ void control_unlock(struct ck *ck)
 	struct held *h = (void *)locks.p;
 	struct stat st;
 
-	for (; (char *)h < locks.p + locks.len; h++) {
+	for (; h && (char *)h < locks.p + locks.len; h++) {
 		if (h->fd >= 0)
 			close(h->fd);
 		else if (path_stat(ck, h->path, &st) == 0 &&

@@ -150,7 +150,7 @@ static void judge_file(struct tmp *t, const char *path)
 	int64_t quiet = age(ck, &t->e.st);
 
 	ck->counts.sub[MD_TMP]++;
-	if (t->e.st.st_mtime > ck->now + DAY) {
+	if (t->e.st.st_mtime > ck->now + DAY && ck->now >= CLOCK_LEAST) {
 		if (found_entry(ck, &t->e, T07, NULL))
 			plan_add(ck, &(struct op){
 				.kind = OP_UTIME, .src = path,

@@ -9,6 +9,8 @@
 
 #include "plan.h"
 
+enum { JOURNAL_MOST = 1 << 30 };	/* bytes */
+
 static char line[LINE_CAP + 1];
 static char commit[LINE_CAP + 1];	/* " FROM-TO"... that failed */
 
@@ -144,6 +146,16 @@ static void take_note(struct undo *u)
 	}
 }
 
+/*
+ * After a crash what has been delivered stays where readers may have seen
+ * it, unless it is a file that we have made: then its original is back.
+ */
+static bool stays(const struct undo *u, const struct step *s)
+{
+	return !u->whole && s->kind == OP_RENAME &&
+	    plan_delivers(s->src, s->dst) && !strstr(s->src, ".maildirck");
+}
+
 static void take_line(struct undo *u)
 {
 	struct step s;
@@ -154,7 +166,7 @@ static void take_line(struct undo *u)
 	} else if (journal_parse(line, &s, &seq)) {
 		if (!u->batch)
 			u->batch = seq;
-		if (!u->skip && !has_failed(seq))
+		if (!u->skip && !has_failed(seq) && !stays(u, &s))
 			undo_step(u, &s, seq);
 	}
 }
@@ -170,11 +182,12 @@ static void go_back(struct undo *u)
 		return;
 	u->end = (uint64_t)st.st_size;
 	for (bool tail = true; !u->ended && !u->ck->stopped; tail = false) {
-		if (!line_before(u))
+		if (ck_cancelled || !line_before(u))
 			break;
 		u->torn |= tail && line[0] == '\0';
 		take_line(u);
 	}
+	u->skip = u->skip || ck_cancelled;	/* the rest is to come */
 	end_batch(u);
 	if (fdatasync(u->fd) < 0)
 		u->ck->stopped = -errno;
@@ -199,19 +212,28 @@ static const char *header(struct undo *u, uint64_t *ino)
 	return journal_path(journal_word(&p));
 }
 
+/*
+ * Only a journal of our own: as root with --owner we would else do for its
+ * writer what he may not.  None is so long that to read it takes hours.
+ */
 static int open_journal(int at, const char *name)
 {
 	int fd = openat(at, name, O_RDWR | O_APPEND | O_NOFOLLOW |
 	    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
+	int e;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_uid != geteuid() || st.st_size > JOURNAL_MOST)
+		e = -EPERM;
+	else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		e = -EBUSY;
+	else
 		return fd;
 	close(fd);
-	return -EBUSY;
+	return e;
 }
 
 static void recover_one(struct ck *ck, int at, const char *name)
@@ -272,6 +294,8 @@ int journal_undo(struct ck *ck, const char *file)
 			trouble(ck, file, ck->stopped);
 		else if (u.ended)
 			what = ": is undone already\n";
+		else if (ck_cancelled)
+			ck->status |= CK_CANCELLED;
 		else
 			append(&u, "undone", 0);
 	}

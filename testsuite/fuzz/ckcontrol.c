@@ -6,7 +6,8 @@
  * had it before, and the messages are as they were.
  *
  * The input: a byte that chooses a file, and its bytes, up to 0xFF for one
- * more.  scripts/fuzz builds it.
+ * more; from 128 on it is a right one, and bytes by threes change it.
+ * scripts/fuzz builds it.
  */
 #include <stdbool.h>
 
@@ -15,7 +16,7 @@
 #include "plan.h"
 #include "scratch.h"
 
-enum { NEXT_FILE = 0xFF, QUARANTINED = 64 };
+enum { NEXT_FILE = 0xFF, RIGHT = 128, CAP = 8192 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +25,17 @@ static const char *const control[] = {
 	"m/courierpop3dsizelist", "m/maildirsize", "m/subscriptions",
 	"m/.F/dovecot-uidlist", "m/courierimapkeywords/:list",
 	"m/.uidvalidity", "m/courierimapsubscribed"
+};
+#define GUID "0123456789abcdef0123456789abcdef"
+static const char *const right[] = {
+	"3 V5 N9 G" GUID "\n1 G1 P1:2 :a,S=3\n3 W9 :b,S=3\n4 :c,S=3\n"
+	    "7 :e,S=3:2,\n",
+	"0 Work\n1 $Forwarded\n", "1 5 9\n1 a,S=3\n3 b,S=3\n4 c,S=3\n",
+	"/3 9 77\na,S=3:2,S 3 1:77:0\nb,S=3 5 4:77:0\nc,S=3 5 8:66:1\n",
+	"1000S,50C\n12 3\n3 1\n           3            1\n-3 -1\n",
+	"V\t2\n\nF\nshared\tx\n", "3 V6 N8 G1" GUID "\n1 :d,S=3,U=7\n",
+	"Work\nHome\n\na,S=3:0 1\nb,S=3:1\n", "5\n7\n",
+	"INBOX\nINBOX.F\n"
 };
 static const char *const messages[] = {
 	"m/cur/a,S=3:2,Sa", "m/cur/b,S=3:2,", "m/new/c,S=3",
@@ -55,6 +67,34 @@ int usleep(useconds_t usec)
 	return 0;
 }
 
+/* A right file with bytes set, put in or taken out, or cut off. */
+static void write_changed(int i, const uint8_t *p, const uint8_t *end)
+{
+	static char text[2 * CAP];
+	size_t n = strlen(right[i]);
+
+	memcpy(text, right[i], n);
+	for (; end - p >= 3 && n < CAP; p += 3) {
+		size_t at = n ? p[1] % n : 0;
+
+		if (p[0] % 8 < 3) {
+			text[at] = (char)p[2];
+			n += n == 0;
+		} else if (p[0] % 8 < 5) {
+			memmove(text + at + 1, text + at, n++ - at);
+			text[at] = (char)p[2];
+		} else if (p[0] % 8 < 6 && n) {
+			memmove(text + at, text + at + 1, --n - at);
+		} else if (p[0] % 8 < 7) {
+			memmove(text + n, text + at, n - at);
+			n += n - at;
+		} else {
+			n = at;
+		}
+	}
+	scratch_write(control[i], text, n);
+}
+
 static void build(const uint8_t *p, const uint8_t *end)
 {
 	scratch_empty("m");
@@ -66,11 +106,15 @@ static void build(const uint8_t *p, const uint8_t *end)
 		assert(lstat(messages[i], &was[i]) == 0);
 	}
 	while (p < end) {
-		const char *path = control[*p++ % CONTROLS];
+		unsigned kind = *p++;
 		const uint8_t *to = memchr(p, NEXT_FILE, (size_t)(end - p));
 
 		to = to ? to : end;
-		scratch_write(path, p, (size_t)(to - p));
+		if (kind >= RIGHT)
+			write_changed(kind % CONTROLS, p, to);
+		else
+			scratch_write(control[kind % CONTROLS], p,
+			    (size_t)(to - p));
 		p = to + (to < end);
 	}
 	for (size_t i = 0; i < CONTROLS; i++) {

@@ -273,7 +273,7 @@ def repairs():
 
 @test
 def undoing():
-    """--undo: files and directories before the word that it is done"""
+    """--undo: directories are synced before it says that it is done"""
     for ident in ("N01", "N02", "T02"):
         tree = build(ident, scratch("c") + "/Maildir", 1, 0)
         check("-y", "-c", "full", *tree.options, *tree.fixing, tree.root,
@@ -285,12 +285,11 @@ def undoing():
         with open(order.journal, "rb") as file:
             order.known = set(words(file.read()))
         order.all(made)
+        # What is noted there a second undo finds out by itself.
         wrong = [w for w in order.wrong if "no other name" not in w and
-                 "linked before" not in w and "journal's name" not in w]
+                 "linked before" not in w and "the journal" not in w]
         is_(wrong[:5], [], ident + ": undone", got)
         ok(order.ends, ident + ": and it says so", made)
-        ok([c.name for c in made if c.fd == order.journal][-1:] ==
-           ["fdatasync"], ident + ": and that is synced")
         tree.done()
 
 

@@ -12,7 +12,9 @@
  *	have NUMBER SIZE	a message that has to be there, once
  *	gone NUMBER SIZE	one that it has expunged
  *	lost NUMBER 0		one that was not to be found any more
- *	sum OPERATIONS DELIVERED SEEN FLAGGED EXPUNGED SEARCHED
+ *	sum OPERATIONS DELIVERED SEEN FLAGGED EXPUNGED SEARCHED BESIDE
+ *
+ * BESIDE operations were done before SIGTERM came.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -34,7 +36,7 @@ struct message {
 
 static struct message have[KEEP];
 static unsigned count, number, lost[LOST], nlost;
-static unsigned long operations, sums[5];	/* as printed */
+static unsigned long operations, beside, sums[5];	/* as printed */
 static int id, naughty;
 static unsigned seed;
 static volatile sig_atomic_t stop;
@@ -253,6 +255,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_term);
 	while (!stop || operations < least) {
 		one();
+		beside += !stop;
 		if (operations == least)
 			tell();
 		if (pause && !stop && operations % 16 == 0)
@@ -262,7 +265,7 @@ int main(int argc, char **argv)
 		printf("have %u %u\n", have[i].number, have[i].size);
 	for (unsigned i = 0; i < nlost; i++)
 		printf("lost %u 0\n", lost[i]);
-	printf("sum %lu %lu %lu %lu %lu %lu\n", operations, sums[0], sums[1],
-	    sums[2], sums[3], sums[4]);
+	printf("sum %lu %lu %lu %lu %lu %lu %lu\n", operations, sums[0],
+	    sums[1], sums[2], sums[3], sums[4], beside);
 	return fflush(stdout) != 0;
 }
