@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 from checker import LOUD, TABLE, severity_of
 from ckmail import *
@@ -225,7 +226,14 @@ class Tree:
 
     def debugfs(self, *commands):
         """What no file system would do to itself."""
-        self.run("umount", self.point)
+        for attempt in range(50):  # something may still look at a new disk
+            try:
+                self.run("umount", self.point)
+                break
+            except OSError:
+                if attempt == 49:
+                    raise
+                time.sleep(0.1)
         self.run("debugfs", "-w", "-f", "/dev/stdin", self.device,
                  stdin="".join(c + "\n" for c in commands).encode())
         self.run("mount", "-o", "loop", self.device, self.point)

@@ -64,6 +64,19 @@ def stops(box, begin=None, deny=()):
                       late=box.late, deny=deny)[1].split()[-1])
 
 
+def uids(root):
+    """Those of Dovecot's list whose message is there."""
+    try:
+        with open(root + "/dovecot-uidlist", "rb") as file:
+            lines = file.read().splitlines()[1:]
+    except OSError:
+        return set()
+    there = {base_of(name) for sub in ("new", "cur")
+             for name in os.listdir(os.path.join(root, sub))}
+    return {line.split()[0] for line in lines
+            if os.fsdecode(line.partition(b":")[2]) in there}
+
+
 class Box:
     """A damaged Maildir, of which there are as many as one likes."""
 
@@ -83,6 +96,7 @@ class Box:
         self.rest = self.findings(root)
         # What is taken apart on demand is there as a whole as well.
         self.known = self.mail | mail_bytes(snapshot(root))
+        self.uids = uids(root)
         self.drop(root)
 
     def fresh(self):
@@ -119,6 +133,8 @@ class Box:
         said = self.lost(root)
         if got.status & ~(self.status | FIXED | RESYNC):
             said.append(repr(got))
+        if uids(root) != self.uids:
+            said.append("UIDs: %r, not %r" % (uids(root), self.uids))
         rest = self.findings(root)
         if rest != self.rest:
             said.append("left: %r, not %r" % (rest, self.rest))
