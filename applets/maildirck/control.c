@@ -314,14 +314,6 @@ bool folder_has(const struct folder *f, const char *name)
 	return fstatat(f->md.root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-bool folder_has_base(const struct ck *ck, const struct folder *f,
-    const char *base, size_t n)
-{
-	const struct keys *k = &f->by[BY_BASE];
-
-	return keys_find(k, hash_bytes(ck->seed, base, n)) < k->n;
-}
-
 void found_in(struct ck *ck, const struct folder *f, enum id id,
     const char *name, const char *detail)
 {

@@ -6,7 +6,7 @@
  *
  *	maildirck-journal 1 DEV INO PATH	of the Maildir, as given
  *	SEQ OP SRC DST DEV INO SIZE MTIME OLD NEW CRC
- *	commit SEQ [FROM-TO]...			without what failed
+ *	commit SEQ [FROM-TO]...			without what was not done
  *	undoing SEQ				that much of the last batch
  *	left SEQ				is undone, but for this one
  *	rolled-back SEQ				all of the batch that ends so

@@ -379,6 +379,9 @@ void tmp_check(struct ck *ck, struct folder *f);
 
 /* messages.c: every name in new/ and cur/. */
 void messages_check(struct ck *ck, struct folder *f);
+/* ... and then: is there a message of this base name? */
+bool folder_has_base(const struct ck *ck, const struct folder *f,
+    const char *base, size_t n);
 /* What stands at a name, as an entry; false when it is gone. */
 bool entry_stat(struct ck *ck, struct entry *e);
 /* Opens a regular file of the folder, checked by inode; -errno. */
@@ -396,8 +399,6 @@ void control_root(struct ck *ck);
  */
 void control_renames(struct ck *ck);
 void control_unlock(struct ck *ck);
-bool folder_has_base(const struct ck *ck, const struct folder *f,
-    const char *base, size_t n);
 
 /* ---- keys.c: many 64-bit keys, sorted -------------------------------- */
 

@@ -108,6 +108,14 @@ static void content_keys(struct ck *ck, struct entry *e)
 		add_key(ck, e, BY_MID, e->mid_hash);
 }
 
+bool folder_has_base(const struct ck *ck, const struct folder *f,
+    const char *base, size_t n)
+{
+	const struct keys *k = &f->by[BY_BASE];
+
+	return keys_find(k, hash_bytes(ck->seed, base, n)) < k->n;
+}
+
 /* ---- one name ----------------------------------------------------------- */
 
 /*

@@ -140,7 +140,8 @@ static ptrdiff_t folder_len(const char *path)
 
 bool plan_delivers(const char *src, const char *dst)
 {
-	return folder_len(src) < 0 && folder_len(dst) >= 0;
+	return folder_len(src) < 0 && folder_len(dst) >= 0 &&
+	    !str_after(dst, LOST_AND_FOUND "/");
 }
 
 bool plan_renames_base(const struct ck *ck, const char *src, const char *dst)
@@ -319,20 +320,23 @@ static void limit_changes(struct ck *ck)
 
 void plan_run(struct ck *ck)
 {
-	size_t i, end;
+	size_t i, end, batch = BATCH;
 
 	if (ck->nops == 0)
 		return;
 	limit_changes(ck);
 	if (ENABLE_FEATURE_MAILDIRCK_CONTROL && !ck->stopped)
 		control_renames(ck);
+	/* Messages and the lists that name them: all, or none. */
+	if (plan_base_renames(ck, NULL, NULL))
+		batch = ck->nops;
 	for (i = 0; i < ck->nops; i = end) {
 		if (ck_cancelled && !ck->stopped) {
 			ck->stopped = -EINTR;
 			ck->status |= CK_CANCELLED;
 		}
 		end = group_end(ck, i);
-		while (end < ck->nops && end - i < BATCH)
+		while (end < ck->nops && end - i < batch)
 			end = group_end(ck, end);
 		plan_batch(ck, i, end);
 	}

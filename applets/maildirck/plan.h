@@ -30,11 +30,13 @@ enum {
 /* Directories for what is put away: no group's, and before all groups. */
 #define GROUP_FIRST UINT32_MAX
 
+#define LOST_AND_FOUND ".Lost+Found"
+
 /* plan.c */
 size_t plan_first(struct ck *ck, const struct op *op);	/* its index */
 void plan_now(struct ck *ck, size_t i);	/* alone, before all others */
 void plan_step(const struct ck *ck, size_t i, struct step *s);
-/* Is this a rename into new/ or cur/ from elsewhere? */
+/* Is this a rename into new/ or cur/ from elsewhere, to be read? */
 bool plan_delivers(const char *src, const char *dst);
 /* Does this rename change the base name of a message of a folder? */
 bool plan_renames_base(const struct ck *ck, const char *src,

@@ -10,7 +10,7 @@
 #include "plan.h"
 
 #define OTHERS "maildirck.q"
-#define LOST ".Lost+Found"
+#define LOST LOST_AND_FOUND
 
 enum { KEPT = 160 };		/* of a name: more is to be added */
 

@@ -74,9 +74,11 @@ static void plan(struct ck *ck, enum op_kind kind, const char *path,
 static void check_mode(struct ck *ck, const char *path, const struct stat *st)
 {
 	mode_t want = 0700, mode = st->st_mode & 07777;
+	mode_t root = ck->root_st.st_mode;
 
-	if (ck->root_st.st_mode & S_ISGID)
-		want |= ck->root_st.st_mode & 0770;
+	/* A group that is let in by the Maildir itself is meant so. */
+	if (root & S_ISGID || !(root & 07))
+		want |= root & 0770;
 	want = (mode & (want | 07000)) | 0700;
 	if (mode != want && found(ck, S05, FIX_PREEN, path, NULL))
 		plan(ck, OP_CHMOD, path, st, want);

@@ -12,7 +12,8 @@
 enum { JOURNAL_MOST = 1 << 30 };	/* bytes */
 
 static char line[LINE_CAP + 1];
-static char commit[LINE_CAP + 1];	/* " FROM-TO"... that failed */
+/* " FROM-TO"... that were not done, or that were rolled back. */
+static char commit[LINE_CAP + 1];
 
 struct undo {
 	struct ck *ck;
@@ -23,6 +24,7 @@ struct undo {
 	uint64_t low;		/* from here on all batches are rolled back */
 	uint64_t tried;		/* ... and single operations, perhaps */
 	uint64_t kept;		/* this one was left, by an undo cut off */
+	uint64_t from, to;	/* undone in this batch so far; 0: none */
 	unsigned done, left;
 	bool whole;		/* --undo, not just the last batch */
 	bool torn;		/* no LF at the end */
@@ -52,23 +54,45 @@ static bool line_before(struct undo *u)
 	return true;
 }
 
-static void append(struct undo *u, const char *what, uint64_t number)
+static void append(struct undo *u, const char *what, uint64_t number,
+    const char *more)
 {
-	int e = journal_line(u->fd, u->torn ? "\n" : "", what, number, "");
+	int e = journal_line(u->fd, u->torn ? "\n" : "", what, number, more);
 
 	if (e)
 		u->ck->stopped = e;
 	u->torn = false;
 }
 
+/* To what the commit that is still to come will not count. */
+static void put_range(struct undo *u)
+{
+	struct str s = { .p = commit, .len = strlen(commit),
+	    .cap = sizeof commit };
+
+	if (u->to && s.len + 44 < s.cap) {
+		str_char(&s, ' ');
+		str_u64(&s, u->from);
+		str_char(&s, '-');
+		str_u64(&s, u->to);
+	}
+	u->to = 0;
+}
+
+/*
+ * A batch that a crash has cut off is over now, as one of which nothing is
+ * left but what stays: --undo can still take that back.
+ */
 static void end_batch(struct undo *u)
 {
 	int e = path_sync(u->ck);
 
 	if (e)
 		u->ck->stopped = e;
+	put_range(u);
 	if (u->batch && !u->skip && !u->ck->stopped)
-		append(u, "rolled-back", u->batch);
+		append(u, u->whole ? "rolled-back" : "commit", u->batch,
+		    u->whole ? "" : commit);
 	u->batch = 0;
 	u->careful = false;
 	commit[0] = '\0';
@@ -100,10 +124,17 @@ static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 	/* Numbers of devices change when a disk is mounted anew. */
 	if (s->n[N_DEV] == u->dev)
 		s->n[N_DEV] = ck->root_st.st_dev;
-	append(u, "undoing", seq);
+	append(u, "undoing", seq, "");
 	if (ck->stopped)
 		return;
 	e = act(ck, s, u->careful ? ACT_BACK_CAREFUL : ACT_BACK);
+	if (e && s->kind == OP_MKDIR) {	/* in use */
+		put_range(u);
+		return;
+	}
+	u->from = seq;
+	if (!u->to)
+		u->to = seq;
 	if (e == 0) {
 		u->done++;
 		if (s->kind == OP_RENAME && plan_renames_base(ck, s->src,
@@ -111,11 +142,10 @@ static void undo_step(struct undo *u, struct step *s, uint64_t seq)
 			ck->status |= CK_RESYNC;
 	} else if (act_fatal(e)) {
 		ck->stopped = e;
-	} else if (s->kind != OP_MKDIR && (seq < u->tried ||
-	    seq == u->kept)) {
+	} else if (seq < u->tried || seq == u->kept) {
 		u->left++;
 		u->careful = true;
-		append(u, "left", seq);
+		append(u, "left", seq, "");
 		journal_show("not undone: ", seq, s);
 	}
 }
@@ -166,8 +196,11 @@ static void take_line(struct undo *u)
 	} else if (journal_parse(line, &s, &seq)) {
 		if (!u->batch)
 			u->batch = seq;
-		if (!u->skip && !has_failed(seq) && !stays(u, &s))
+		if (stays(u, &s)) {
+			put_range(u);
+		} else if (!u->skip && !has_failed(seq)) {
 			undo_step(u, &s, seq);
+		}
 	}
 }
 
@@ -297,7 +330,7 @@ int journal_undo(struct ck *ck, const char *file)
 		else if (ck_cancelled)
 			ck->status |= CK_CANCELLED;
 		else
-			append(&u, "undone", 0);
+			append(&u, "undone", 0, "");
 	}
 	if (what)
 		fd_puts(STDERR_FILENO, "maildirck: ", file, what,

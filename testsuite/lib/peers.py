@@ -84,9 +84,12 @@ class Peer:
     name      as on the command line
     package   that holds it
     title     name and version, for tables
+    closed    a user who must not be let in, with the same password
+    log_path  a file with the log, which every user may read
     """
 
     name = package = ""
+    closed = "old"
     address, user, password = "127.0.0.1", NAME, PASSWORD
 
     def __init__(self):
@@ -122,6 +125,7 @@ class Peer:
             os.mkdir(path, 0o700)
             os.chown(path, OWNER, OWNER)
             self.maildir = Maildir(path + "/Maildir", OWNER)
+            os.symlink(self.user, "%s/%s" % (self.home, self.closed))
         self.port = free_port()
         self.own = scratch("own")
         for name, text in zip(("cert", "key"), certificate()):
@@ -134,6 +138,7 @@ class Peer:
                             self.process.poll() is not None):
             raise AssertionError("%s does not listen: %s" % (
                 self.name, self.log()))
+        os.chmod(self.log_path, 0o644)
 
     def configure(self):
         """Writes what it needs; the shell command that becomes it."""
@@ -142,9 +147,10 @@ class Peer:
     def _users(self):
         """The system's users there: root, nobody, ours, and the server's."""
         lines = ["root:x:0:0:root:/root:/bin/sh",
-                 "nobody:x:65534:65534:nobody:/nonexistent:/bin/false",
-                 "%s:x:%d:%d:test:%s/%s:/bin/sh" % (
-                     self.user, OWNER, OWNER, self.home, self.user)]
+                 "nobody:x:65534:65534:nobody:/nonexistent:/bin/false"]
+        lines += ["%s:x:%d:%d:test:%s/%s:/bin/sh" % (
+            name, OWNER, OWNER, self.home, self.user)
+                  for name in (self.user, self.closed)]
         lines += ["%s:x:%d:%d::/nonexistent:/bin/false" % (name, uid, uid)
                   for uid, name in enumerate(("dovecot", "dovenull",
                                               "courier"), OWNER + 1)]
@@ -152,8 +158,10 @@ class Peer:
         self.file("etc/group", "mail:x:8:\n" + "".join(
             "%s:x:%s:\n" % (line.split(":")[0], line.split(":")[3])
             for line in lines), 0o644)
-        self.file("etc/shadow", "%s:%s:19000:0:99999:7:::\n" % (
-            self.user, hashed(self.password)))
+        self.file("etc/shadow", "%s:%s:19000:0:99999:7:::\n"
+                  "%s:!%s:19000:0:99999:7:::\n" % (
+                      self.user, hashed(self.password),
+                      self.closed, hashed(self.password)))
 
     def file(self, name, text, mode=0o600):
         """A file of the server's own, below /run/own there."""
@@ -162,7 +170,7 @@ class Peer:
         return write(path, text, mode)
 
     def _launch(self, script):
-        self._log = self.own + "/log"
+        self._log = self.log_path = self.own + "/log"
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc",
@@ -208,11 +216,16 @@ class Mdpop3d(Peer):
         self.home = scratch(self.name)
         users = UserFile()
         self.maildir = users.add(self.user, self.password, uid=OWNER)
-        self.server = listener("-P", users.path, *self.args)
+        users.add(self.closed, stored="!" + hashed(self.password), uid=OWNER,
+                  home="%s/%s" % (users.home, self.user), maildir=False)
+        self.log_path = self.home + "/log"
+        with open(self.log_path, "wb") as file:
+            self.server = listener("-P", users.path, *self.args, stderr=file)
         self.port, self.process = self.server.port, self.server.process
 
     def log(self):
-        return self.server.log()
+        with open(self.log_path, "rb") as file:
+            return file.read().decode("latin-1")
 
     def stop(self):
         self.server.end()
@@ -223,8 +236,10 @@ class Dovecot(Peer):
 
     def configure(self):
         # Passwords in clear text: APOP and CRAM-MD5 need them.
-        self.file("users", "%s:{PLAIN}%s:%d:%d::%s/%s\n" % (
-            self.user, self.password, OWNER, OWNER, self.home, self.user),
+        self.file("users", "".join(
+            "%s:{PLAIN}%s:%d:%d::%s/%s::%s\n" % (
+                name, self.password, OWNER, OWNER, self.home, self.user, more)
+            for name, more in ((self.user, ""), (self.closed, "nologin"))),
             0o644)
         # The penalty would make a login wait for what others did wrong.
         self.file("dovecot.conf", """
@@ -266,6 +281,11 @@ echo 'state_dir = /run/state' >>/run/own/dovecot.conf
 exec dovecot -F -c /run/own/dovecot.conf
 """
 
+    def start(self):
+        super().start()
+        self.log_path = self.own + "/dovecot.log"
+        os.chmod(self.log_path, 0o644)
+
     def log(self):
         try:
             with open(self.own + "/dovecot.log") as file:
@@ -280,11 +300,12 @@ class Courier(Peer):
     def configure(self):
         # As its own start script does it; more than 4 sessions of one
         # address, and passwords in clear text for CRAM-MD5.
-        self.file("courier/userdb",
-                  "%s\tuid=%d|gid=%d|home=%s/%s|systempw=%s|"
-                  "hmac-md5pw=" % (
-                      self.user, OWNER, OWNER, self.home, self.user,
-                      hashed(self.password)))
+        self.file("courier/userdb", "".join(
+            "%s\tuid=%d|gid=%d|home=%s/%s|systempw=%s|%s" % (
+                name, OWNER, OWNER, self.home, self.user,
+                hashed(self.password), more)
+            for name, more in ((self.closed, "options=disablepop3=1\n"),
+                               (self.user, "hmac-md5pw="))))
         return """
 cat /run/own/cert /run/own/key >/run/own/both
 printf '%%s' '%s' | userdbpw -hmac-md5 >>/run/own/courier/userdb

@@ -16,6 +16,7 @@ if not config("MAILDIRCK"):
 
 TEXT = b"From: a@example.org\nSubject: x\n\nbody\n"
 BASE = "1700000000.M1P1.guard"
+SETTLED = 6             # seconds, after which N02 is one
 
 
 def box(*names, folder=""):
@@ -107,6 +108,151 @@ def changed_meanwhile():
              then), "%s, then undone" % change.__name__, got)
 
 
+def stopped(tree):
+    """The process at work in this Maildir, when it has stopped."""
+    for pid in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % int(pid), "rb") as file:
+                words = file.read().split(b"\0")
+            with open("/proc/%s/stat" % pid) as file:
+                state = file.read().rpartition(")")[2].split()[0]
+        except (OSError, ValueError):
+            continue
+        if (words[0] == os.fsencode(POPBOX) and state in "Tt" and
+                os.fsencode(tree.root) in words):
+            return int(pid)
+    return None
+
+
+def stop_at(call, when, tree, change, *args):
+    """Calls change() at the end of the when-th such call of a repair; False
+    when there are not so many."""
+    run = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
+         "-e", "inject=%s:signal=SIGSTOP:when=%d" % (call, when), POPBOX,
+         "maildirck", *args, tree.root], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    pid = wait_for(lambda: run.poll() is not None and -1 or stopped(tree))
+    if pid and pid > 0:
+        time.sleep(0.01)        # a stop on the way is no stop yet
+        change()
+        while run.poll() is None:
+            if stopped(tree):
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.005)
+    run.wait(PATIENCE)
+    return pid and pid > 0
+
+
+def may_stop():
+    if not shutil.which("strace"):
+        raise Skip("no strace")
+
+
+@test
+def replaced_at_any_time():
+    """another message comes to have the name, between any two syncs"""
+    may_stop()
+    copy = BASE + ",S=%d" % (len(TEXT) + 2)
+    for pair, args in (((copy, copy + ":2,"), ["-y"]), (None, ["-p"])):
+        for when in range(1, 12):
+            tree = box()
+            for sub, name in zip(("new", "cur"), pair or (
+                    BASE, BASE + ":2,")):
+                tree.write(sub + "/" + name, TEXT + b"0\n")
+            path = tree.at("new/" + (copy if pair else BASE))
+            if not pair:        # two names of one file
+                os.unlink(path)
+                os.link(tree.at("cur/" + BASE + ":2,"), path)
+                time.sleep(SETTLED)
+
+            def change():
+                if os.path.exists(path):
+                    os.rename(other, path)
+
+            other = tree.at("tmp/other")
+            with open(other, "wb") as file:
+                file.write(b"From: other@example.org\n\nother\n")
+            before = set(texts(tree))
+            if not stop_at("fsync", when, tree, change, *args):
+                break
+            is_(set(texts(tree)), before, "%s, sync %d: nothing is lost" % (
+                "two files" if pair else "two names", when))
+        ok(when > 3, "there were some", when)
+
+
+@test
+def link_at_any_time():
+    """a link comes to have the name, after any look at it"""
+    may_stop()
+    secret = scratch("s") + "/secret"
+    with open(secret, "wb") as file:
+        file.write(TEXT)
+    for when in range(1, 60):
+        tree = box("cur/" + BASE + ":2,S")
+        path = tree.at("cur/" + BASE + ":2,S")
+        for name, mode in ((path, 0o666), (secret, 0o644), (tree.root, 0o755),
+                           (tree.at("cur"), 0o755)):
+            os.chmod(name, mode)
+
+        def change():
+            os.unlink(path)
+            os.symlink(secret, path)
+
+        if not stop_at("newfstatat,fstat,openat", when, tree, change, "-p",
+                       "--only", "F"):
+            break
+        st = os.stat(secret)
+        if st.st_mode & 0o7777 != 0o644 or st.st_uid != os.geteuid():
+            ok(False, "call %d: the file outside has changed" % when,
+               oct(st.st_mode))
+    ok(5 < when < 59, "after each of %d calls" % when)
+
+
+@test
+def no_exchange():
+    """a file system that cannot exchange two files"""
+    may_stop()
+    if not config("FEATURE_MAILDIRCK_CONTROL"):
+        raise Skip("no FEATURE_MAILDIRCK_CONTROL")
+    tree = box("cur/a:2,", "cur/b:2,")
+    old, new = b"3 V5 N9\n1 :a\n0 :x\n2 :b\n", b"3 V5 N9\n1 :a\n2 :b\n"
+    tree.write("dovecot-uidlist", old)
+    before = snapshot(tree.root)
+    got = check("-y", tree.root, wrap=[
+        "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2",
+        "-e", "inject=renameat2:error=EINVAL"])
+    kept = []
+    for name in os.listdir(tree.at("maildirck.q")):
+        with open(tree.at("maildirck.q/" + name), "rb") as file:
+            kept.append(file.read())
+    with open(tree.at("dovecot-uidlist"), "rb") as file:
+        is_((file.read(), kept), (new, [old]), "the new and the old one", got)
+    journal = journals(tree.root)[0]
+    got = check("--undo", journal)
+    is_(differences(before, snapshot(tree.root), every=False,
+                    ignore={os.path.basename(journal)}), [], "undone", got)
+
+
+@test
+def went_on():
+    """a control file that its program has written to since: undone"""
+    if not config("FEATURE_MAILDIRCK_CONTROL"):
+        raise Skip("no FEATURE_MAILDIRCK_CONTROL")
+    tree = box("cur/a:2,", "cur/b:2,", "cur/c:2,")
+    tree.write("dovecot-uidlist", b"3 V5 N9\n1 :a\n0 :x\n2 :b\n")
+    check("-y", tree.root)
+    with open(tree.at("dovecot-uidlist"), "ab") as file:
+        file.write(b"9 :c\n")
+    got = check("--undo", journals(tree.root)[0])
+    kept = b""
+    for at, _, files in os.walk(tree.root):
+        for name in files:
+            with open(os.path.join(at, name), "rb") as file:
+                kept += file.read()
+    ok(b"\n9 :c\n" in kept, "what was written last is not gone", got)
+
+
 @test
 def taken_names():
     """a name that is taken by another message"""
@@ -138,6 +284,11 @@ def quarantine_names():
          os.listdir(tree.at("maildirck.q")) if n != BASE},
         {"nowhere/cur", "nowhere/new"}, "both are there")
     is_(check(tree.root).status, 0, "clean then")
+    tree = box()
+    for sub in ("cur", "new"):
+        os.symlink("nowhere/" + sub, tree.at(sub + "/" + BASE))
+    got = check("-y", tree.root)
+    is_(got.status, FIXED, "two of one name in one step, and none there", got)
     copy = BASE + ",S=%d" % (len(TEXT) + 2)
     tree = box()
     for sub, info in (("new", ""), ("cur", ":2,")):
@@ -246,7 +397,7 @@ def another_maildir():
         lambda m: m.group(1) + b" %d" % (int(m.group(2)) + 1), text)
     tree = box(OLD)
     journal = cut_off(tree, edit=other)
-    got = check("-p", tree.root)
+    got = check("-p", "--only", "F", tree.root)
     ok(os.path.exists(tree.at(NEW)), "is not rolled back", got)
     got = check("--undo", journal, tree.root)
     ok(os.path.exists(tree.at(NEW)) and got.status & ERROR,
@@ -265,6 +416,7 @@ def undone_once():
     check("-p", tree.root)
     got = check("--undo", first + ".old")
     ok(os.path.exists(tree.at(NEW)), "not what was done later", got)
+    like(got.err, "undone already", "and it says why")
 
 
 @test

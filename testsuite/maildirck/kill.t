@@ -24,13 +24,13 @@ if not config("MAILDIRCK"):
 # One for each kind of operation, and those with several in a group.
 CHOICE = ("C01", "F04", "M06", "N01", "N02", "N04", "N09", "N18", "S02",
           "S05", "S08", "S09", "S10", "S13", "S14", "S22", "T02", "T03",
-          "T07")
+          "T07", "Z01")
 EVERY = os.environ.get("EVERY")
 ROUNDS = int(os.environ.get("ROUNDS") or (40 if config("SANITIZE") else 500))
 STEP = 9 if config("SANITIZE") else 1
 # What needs calls that not everybody has.
-POOR = ("C01", "F04", "M06", "N09", "N18", "T02")
-RENAMES = ("N16", "N18", "N04")
+POOR = ("C01", "F04", "M06", "N09", "T02", "Z01")
+RENAMES = ("N04", "Z01")
 # What a killed run leaves behind, and what no journal tells of.
 OURS = re.compile(r"maildirck-undo\.|maildirck\.q(/[^/]*)?$|.*\.lock$|"
                   r"(.*/)?tmp/[^/]*\.maildirck$")
