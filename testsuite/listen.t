@@ -455,8 +455,12 @@ def session_without_descriptors():
                      "C123 %d descriptors: all messages or none" % limit)
     if config("SANITIZE"):
         return
+    with start("-a", "-e", "-m", box.path) as c:
+        c.line()
+        with open("/proc/%d/status" % c.pid) as file:
+            size = int(re.search(r"VmSize:\s+(\d+)", file.read()).group(1))
     with start("-a", "-e", "-m", Maildir().fill(20000).path, wrap=[
-            "prlimit", "--as=1500000"]) as c:
+            "prlimit", "--as=%d" % (1024 * size + 400000)]) as c:
         like(c.line(), r"\A(\+OK|-ERR \[SYS/TEMP\] [ -~]+)\r\n\Z",
              "C123 too little memory: an answer")
 

@@ -64,10 +64,13 @@ int intake_folder(int root, const char *name)
 int intake_begin(struct intake *in, struct ck *ck)
 {
 	struct timeval now;
-	int e = md_open(&in->md, AT_FDCWD, ck->path);
+	int e = md_area_grow(&in->heads, HEADS * sizeof *in->head);
 
+	if (e == 0)
+		e = md_open(&in->md, AT_FDCWD, ck->path);
 	if (e)
 		return e;
+	in->head = (uint32_t *)(void *)in->heads.p;
 	gettimeofday(&now, NULL);
 	(void)getrandom(&ck->seed, sizeof ck->seed, GRND_NONBLOCK);
 	ck->now = now.tv_sec;

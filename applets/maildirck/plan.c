@@ -276,6 +276,8 @@ static void plan_batch(struct ck *ck, size_t from, size_t to)
 	path_forget(ck);
 	for (size_t i = from, end; i < to; i = end) {
 		end = group_end(ck, i);
+		if (end > to)	/* only that much has its line */
+			end = to;
 		do_group(ck, i, end);
 	}
 	/* Without the last line the next run takes all of it back. */
@@ -311,8 +313,8 @@ static void limit_changes(struct ck *ck)
 	if (changes > max && !ck->o->force && !ck->stopped) {
 		ck->stopped = -E2BIG;
 		ck->status |= CK_ERROR;
-		fd_puts(STDERR_FILENO, "maildirck: ", ck->path, ": too many "
-		    "repairs, see --max-changes and -f\n", (char *)NULL);
+		complain(ck->path, "",
+		    "too many repairs, see --max-changes and -f");
 	}
 	if (!ck->stopped)
 		ck->counts.changes = changes;

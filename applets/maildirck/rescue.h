@@ -44,7 +44,8 @@ struct intake {
 	struct md_delivery d;
 	char made[MD_NAME_MAX + 1];	/* the last folder */
 	unsigned char block[IN_BLOCK];
-	uint32_t head[HEADS];
+	uint32_t *head;		/* HEADS of them, in memory of their own */
+	struct md_area heads;
 };
 
 /* Where a message comes from. */

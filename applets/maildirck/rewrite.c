@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_MAILDIRCK) += applets/maildirck/rewrite.o
 /*
- * New files for messages whose bytes are to change: written to tmp/ and
- * synced before anything is planned with them, while the original stays as
- * it is, and goes to quarantine.
+ * New files for messages whose bytes are to change: written to maildirck.q
+ * and synced before anything is planned with them, while the original stays
+ * as it is, and goes to quarantine.  In tmp/ they would look like mail that
+ * was not delivered, should this run be killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,31 +14,37 @@
 #include "content.h"
 #include "date.h"
 #include "mbox.h"
+#include "plan.h"
 
 struct copies {
 	struct ck *ck;
 	const struct entry *e;
-	struct md_area names;	/* of what is written, in tmp/ */
+	struct md_area names;	/* paths of what is written */
 	int fd;			/* the one that is being written, or -1 */
 	int error;
 };
 
-/* One more file, its name behind the others. */
+/* One more file, its path behind the others. */
 static int begin(struct copies *c)
 {
-	int dir = c->e->f->md.sub[MD_TMP];
-	struct str s;
+	char base[MD_NAME_MAX + 1];
+	const char *last;
+	struct str s, b;
+	int dir, e = quarantine_make(c->ck);
 
-	if (dir < 0)
-		return -ENOENT;
-	if (md_area_grow(&c->names, c->names.len + MD_NAME_MAX + 1) < 0)
-		return -ENOMEM;
-	str_init(&s, c->names.p + c->names.len, MD_NAME_MAX + 1);
-	fresh_base(c->ck, &s);
-	c->fd = openat(dir, s.p, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
+	if (e == 0)
+		e = md_area_grow(&c->names, c->names.len + PATH_CAP);
+	if (e)
+		return e;
+	str_init(&b, base, sizeof base);
+	fresh_base(c->ck, &b);
+	str_init(&s, c->names.p + c->names.len, PATH_CAP);
+	quarantine_other(c->ck, &s, base);
+	dir = path_parent(c->ck, s.p, &last);
+	c->fd = dir < 0 ? dir : openat(dir, last, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (c->fd < 0)
-		return -errno;
+		return dir < 0 ? dir : -errno;
 	c->names.len += s.len + 1;
 	return 0;
 }
@@ -78,26 +85,32 @@ static int end(struct copies *c, int e, int64_t mtime)
  */
 enum fate { DROP, PLAN, DELIVER };
 
+static void drop(struct copies *c, const char *path)
+{
+	const char *last;
+	int dir = path_parent(c->ck, path, &last);
+
+	if (dir >= 0)
+		(void)unlinkat(dir, last, 0);
+}
+
 static void each(struct copies *c, enum fate fate)
 {
-	const struct folder *f = c->e->f;
-	char path[PATH_CAP], to[PATH_CAP];
-	struct str s, t;
+	char to[PATH_CAP];
+	struct str t;
 
 	for (const char *p = c->names.p, *stop = p + c->names.len; p < stop;
 	    p += strlen(p) + 1) {
-		str_init(&s, path, sizeof path);
-		path_of(&s, f, MD_TMP, p);
 		str_init(&t, to, sizeof to);
-		path_of(&t, f, MD_NEW, p);
+		path_of(&t, c->e->f, MD_NEW, strchr(p, '/') + 1);
 		if (fate == DROP)
-			(void)unlinkat(f->md.sub[MD_TMP], p, 0);
+			drop(c, p);
 		else if (fate == PLAN)
 			plan_add(c->ck, &(struct op){
-				.kind = OP_NEW, .dst = path
+				.kind = OP_NEW, .dst = p
 			});
 		else
-			plan_rename(c->ck, path, to, NULL);
+			plan_rename(c->ck, p, to, NULL);
 	}
 }
 
@@ -169,7 +182,7 @@ static int convert(struct copies *c, int fd, struct bytes *b)
 /* To where the original stands, with sizes in the name that are true. */
 static void plan_replace(struct copies *c, const struct bytes *b)
 {
-	char from[PATH_CAP], to[PATH_CAP];
+	char to[PATH_CAP];
 	struct entry e = *c->e;
 	struct str s;
 
@@ -179,9 +192,7 @@ static void plan_replace(struct copies *c, const struct bytes *b)
 	e.want[Z02 / 64] |= (uint64_t)1 << Z02 % 64;
 	str_init(&s, to, sizeof to);
 	entry_target(c->ck, &e, &s);
-	str_init(&s, from, sizeof from);
-	path_of(&s, e.f, MD_TMP, c->names.p);
-	plan_rename(c->ck, from, to, NULL);
+	plan_rename(c->ck, c->names.p, to, NULL);
 }
 
 static int rewrite(struct copies *c, int fd, const char *path)

@@ -280,9 +280,8 @@ static void recover_one(struct ck *ck, int at, const char *name)
 		go_back(&u);
 	if (u.done) {
 		ck->status |= CK_FIXED;
-		fd_puts(STDERR_FILENO, "maildirck: ", ck->path, ": an earlier"
-		    " run was cut off; its last step is undone\n",
-		    (char *)NULL);
+		complain(ck->path, "", "an earlier run was cut off; its last"
+		    " step is undone");
 	}
 	if (ck->stopped)
 		trouble(ck, name, ck->stopped);

@@ -32,8 +32,7 @@ STEP = 9 if config("SANITIZE") else 1
 POOR = ("C01", "F04", "M06", "N09", "T02", "Z01")
 RENAMES = ("N04", "Z01")
 # What a killed run leaves behind, and what no journal tells of.
-OURS = re.compile(r"maildirck-undo\.|maildirck\.q(/[^/]*)?$|.*\.lock$|"
-                  r"(.*/)?tmp/[^/]*\.maildirck$")
+OURS = re.compile(r"maildirck-undo\.|maildirck\.q(/[^/]*)?$|.*\.lock$")
 
 
 def traced(*args, stop=0, begin=None, late=False, deny=()):
