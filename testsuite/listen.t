@@ -5,6 +5,7 @@
 import ctypes
 import fcntl
 import functools
+import re
 import struct
 import sys
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/lib")
@@ -457,7 +458,7 @@ def session_without_descriptors():
         return
     with start("-a", "-e", "-m", box.path) as c:
         c.line()
-        with open("/proc/%d/status" % c.pid) as file:
+        with open("/proc/%d/status" % c.server.pid) as file:
             size = int(re.search(r"VmSize:\s+(\d+)", file.read()).group(1))
     with start("-a", "-e", "-m", Maildir().fill(20000).path, wrap=[
             "prlimit", "--as=%d" % (1024 * size + 400000)]) as c:
