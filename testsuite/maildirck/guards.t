@@ -136,9 +136,11 @@ def stop_at(call, when, tree, change, *args):
     if pid and pid > 0:
         time.sleep(0.01)        # a stop on the way is no stop yet
         change()
-        while run.poll() is None:
-            if stopped(tree):
-                os.kill(pid, signal.SIGCONT)
+        end = time.monotonic() + PATIENCE
+        while run.poll() is None and time.monotonic() < end:
+            one = stopped(tree)     # root's child stops at its own call
+            if one:
+                os.kill(one, signal.SIGCONT)
             time.sleep(0.005)
     run.wait(PATIENCE)
     return pid and pid > 0
