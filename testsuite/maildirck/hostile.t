@@ -79,7 +79,8 @@ def privileges():
          "trace=getdents64,openat,renameat2,setresuid", "-e",
          "inject=getdents64:delay_enter=100000", POPBOX, "maildirck", "-R",
          "-y", top], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"),
+        extra_groups=[0, 4, 27])
     seen, wrong = set(), []
     while run.poll() is None:
         for pid in os.listdir("/proc"):

@@ -310,6 +310,20 @@ def deliveries_meanwhile():
 
 
 @test
+def snapshot_of_names():
+    """a large directory is read in one call, or renames would hide names"""
+    tree = Tree(scratch("o") + "/Maildir", 5)
+    for number in range(8000):
+        os.close(os.open(tree.at("cur/17%08d.M1P1.%s:2,S" % (
+            number, "x" * 180)), os.O_CREAT | os.O_WRONLY, 0o600))
+    got, made = calls("-c", "names", tree.root)
+    read = [c for c in made if c.name == "getdents64" and
+            (c.fd or "").endswith("/cur")]
+    # One has all, another is told that there is no more.
+    ok(len(read) <= 2, "8000 names of 200 bytes", read, got)
+
+
+@test
 def copies():
     """--from-mbox and --rescue: all is on the disk at the end"""
     if not config("FEATURE_MAILDIRCK_RESCUE"):

@@ -12,6 +12,8 @@
  * -l SECONDS	lets it run as it would that much later, as cklater does; two
  *		tracers cannot be had
  * -w		counts only calls that may change files or give up a lock
+ * -s		counts only fsync
+ * -x SCRIPT	has sh(1) do this at that stop, and goes on
  * -c		prints, for each stop, the number of the call
  *
  * Exit status: 99 when the command was killed, else the command's; 98 when
@@ -47,9 +49,9 @@ struct call {			/* struct ptrace_syscall_info of linux */
 	uint64_t ip, sp, nr, args[6];
 };
 
-static const char *from;
+static const char *from, *script;
 static long later;
-static bool writes_only;
+static bool writes_only, syncs_only;
 static struct process {
 	pid_t pid;
 	bool counts;		/* the call that it is in */
@@ -266,14 +268,19 @@ static int run(unsigned long kill_at, char **command, bool show)
 				    begins(pid, c.args[1]);
 			if (enters)
 				p->counts = counting &&
-				    (!writes_only || may_change(&c));
+				    (!writes_only || may_change(&c)) &&
+				    (!syncs_only || c.nr == SYS_fsync);
 			stops += p->counts;
 			if (show && p->counts && enters)
 				fprintf(stderr, "%lu %lu\n", stops,
 				    (unsigned long)c.nr);
 			if (p->counts && stops == kill_at) {
-				kill_all();
-				return KILLED;
+				if (!script) {
+					kill_all();
+					return KILLED;
+				}
+				if (system(script) != 0)
+					exit(CANNOT);
 			}
 			sig = 0;
 		} else if (sig == SIGTRAP || sig == SIGSTOP) {
@@ -290,7 +297,7 @@ int main(int argc, char **argv)
 	bool show = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "+cwd:f:l:")) != -1) {
+	while ((c = getopt(argc, argv, "+cswd:f:l:x:")) != -1) {
 		if (c == 'f')
 			from = optarg;
 		else if (c == 'd')
@@ -299,8 +306,12 @@ int main(int argc, char **argv)
 			later = strtol(optarg, NULL, 10);
 		else if (c == 'c')
 			show = true;
+		else if (c == 's')
+			syncs_only = true;
 		else if (c == 'w')
 			writes_only = true;
+		else if (c == 'x')
+			script = optarg;
 		else
 			return CANNOT;
 	}
