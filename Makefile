@@ -35,8 +35,9 @@ CONFIG_GOALS := defconfig $(DEFCONFIGS) menuconfig nconfig config oldconfig \
 	randconfig
 PLAIN_GOALS := clean mrproper coverage dist help setup FRC
 CHECKS := check check-clients check-superservers check-pop3test \
-	check-conformance check-mutants check-maildirck check-maildirck-live
-BUILD_GOALS := all $(CHECKS) bench-maildirck fuzz demo install install-noclobber \
+	check-conformance check-mutants check-maildirck check-maildirck-live \
+	check-pam check-stls check-security
+BUILD_GOALS := all $(CHECKS) bench-maildirck bench-separation fuzz demo install install-noclobber \
 	uninstall sizes baseline bloatcheck objects unit
 .PHONY: $(CONFIG_GOALS) $(PLAIN_GOALS) $(BUILD_GOALS)
 
@@ -160,6 +161,7 @@ FLAGS := -std=c99 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings
 FLAGS += $(if $(CONFIG_WERROR),-Werror) $(MAP)
 FLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Ilibmd -I$(B) -include $(B)/autoconf.h
+LANGUAGE := $(FLAGS)
 LFLAGS :=
 
 ifdef CONFIG_DEBUG
@@ -214,12 +216,36 @@ NEED_CRYPT = @echo '\#include <crypt.h>' | $(CC) -E - >/dev/null 2>&1 || { \
 	exit 1; }
 endif
 
+# Modules of PAM are shared objects of the system's own C library: popbox-pam
+# is linked to that, whatever the box is linked to, and by another compiler.
+ifdef CONFIG_PAM_INPROC
+LIBPAM := -lpam
+PAM_WANTS = $(CC)
+else ifdef CONFIG_FEATURE_MDPOP3D_PAM
+PAM_CC ?= $(or $(CROSS_COMPILE:%=%gcc),cc)
+PAM_BIN := $(B)/popbox-pam
+PAM_WANTS = $(PAM_CC)
+PAM_FLAGS = $(LANGUAGE) -O2 -fPIE -fstack-protector-strong \
+	$(or $(SAN),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+	$(if $(CONFIG_DEBUG),-g) $(PAM_CFLAGS)
+PAM_LFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	-Wl,--build-id=none $(PAM_LDFLAGS)
+# Otherwise the sanitizer calls a crypt() that came too late for it.
+PAM_LIBS = -lpam $(if $(SAN),-Wl$(comma)--no-as-needed -lcrypt)
+endif
+ifdef PAM_WANTS
+NEED_PAM = @echo '\#include <security/pam_appl.h>' | \
+	$(PAM_WANTS) -E - >/dev/null 2>&1 || { \
+	echo "$(PAM_WANTS) has no security/pam_appl.h (libpam0g-dev)" >&2; \
+	exit 1; }
+endif
+
 # ---- build ------------------------------------------------------------------
 
 OBJS := $(addprefix $(B)/,$(sort $(obj-y)))
 GEN := $(B)/autoconf.h $(B)/applets.h $(B)/usage.h
 
-all: $(B)/popbox $(B)/popbox.links
+all: $(B)/popbox $(B)/popbox.links $(PAM_BIN)
 objects: $(OBJS)
 
 # testsuite/unit/NAME.c: a program against libmd alone.
@@ -230,11 +256,13 @@ unit: $(UNITS)
 # Whatever decides how the objects come out; they depend on it, so that none
 # survives a change of compiler, flags or configuration.
 export FLAGS_NOW = $(CC) $(FLAGS) / $(LFLAGS) $(OBJS) $(HASHES) $(LDLIBS) \
-	/ $(VERSION) $(STRIP) $(SKIP_STRIP)
+	/ $(VERSION) $(STRIP) $(SKIP_STRIP) / $(LIBPAM) $(PAM_CC) \
+	$(PAM_FLAGS) $(PAM_LFLAGS)
 $(B)/flags: FRC
 	@command -v '$(firstword $(CC))' >/dev/null || { echo "no compiler" \
 		"'$(firstword $(CC))' here (CC, CROSS_COMPILE)" >&2; exit 1; }
 	$(NEED_CRYPT)
+	$(NEED_PAM)
 	@printf '%s\n' "$$FLAGS_NOW" >$@.new; \
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; \
 		echo '  CC is $(CC)$(if $(BY_DEFAULT), (by default))'; fi
@@ -255,18 +283,25 @@ $(XDIR)/libcrypt.a: scripts/xcrypt | $(KINC) $(B)/flags
 $(B)/popbox_unstripped: $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter -O% -f% -m% -g% --%,$(FLAGS)) $(LFLAGS) -o $@ \
-		$(OBJS) $(HASHES) $(LDLIBS)
+		$(OBJS) $(HASHES) $(LIBPAM) $(LDLIBS)
 
 $(B)/unit/%: testsuite/unit/%.c $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(call say,UNIT,$@)
 	@mkdir -p $(dir $@)
 	$(Q)$(CC) $(FLAGS) $(LFLAGS) -o $@ $< $(filter $(B)/libmd/%,$(OBJS)) \
-		$(HASHES) $(LDLIBS)
+		$(HASHES) $(LIBPAM) $(LDLIBS)
 
 $(B)/popbox: $(B)/popbox_unstripped $(B)/flags
 	$(call say,STRIP,$@)
 	$(Q)$(if $(SKIP_STRIP)$(CONFIG_DEBUG),cp $< $@,$(STRIP) -s \
 		-R .comment -R .note.gnu.property -o $@ $<)
+
+PAM_SRC := helpers/popbox-pam.c libmd/pam.c libmd/base.c
+$(B)/popbox-pam: $(PAM_SRC) libmd/pam.h libmd/auth.h libmd/base.h $(GEN) \
+		$(B)/flags
+	$(call say,PAM,$@)
+	$(Q)$(PAM_CC) $(PAM_FLAGS) $(PAM_LFLAGS) -o $@ $(PAM_SRC) $(PAM_LIBS)
+	$(Q)$(if $(SKIP_STRIP)$(CONFIG_DEBUG),:,$(STRIP) -s $@)
 
 # The links that belong to the binary; nobody has to run it to know them.
 $(B)/popbox.links: $(B)/applets.h $(B)/autoconf.h
@@ -293,6 +328,9 @@ sizes:
 bench-maildirck: all
 	@scripts/setup bench
 	@BUILD=$(B) bench/maildirck
+bench-separation: all
+	@scripts/setup check
+	@POPBOX=$(B)/popbox CONFIG=$(KCONFIG_CONFIG) BUILD=$(B) bench/separation
 baseline: all
 	@cp $(B)/popbox_unstripped $(B)/popbox_baseline
 bloatcheck: all
@@ -318,7 +356,8 @@ uninstall: $(B)/popbox.links
 
 OUTPUT := applets libmd unit test sizes layers superservers peers fuzz bench kinc \
 	xcrypt Config.in Config.applets obj.mk config.mk flags autoconf.h \
-	applets.h usage.h findtext.h popbox popbox_unstripped popbox_baseline popbox.links
+	applets.h usage.h findtext.h popbox popbox_unstripped popbox_baseline popbox.links \
+	popbox-pam pam pam-inproc pam-test security kernels
 
 # By name: O may be a directory that holds other things as well.
 clean:

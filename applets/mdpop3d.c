@@ -2,30 +2,37 @@
 /*
  * mdpop3d: a POP3 server for Maildirs, from inetd or its own listener.
  *
- * Until a client has logged in, this runs as root, and so may everything
- * it reaches: the files whose code may run as root are
+ * Until a client has logged in there is a process that runs as root; it
+ * hears another, which has given that up and hears the client.  The files
+ * whose code may run as root are
  *
  * root: applets/popbox.c
  * root: applets/popbox/install.c
  * root: applets/mdpop3d.c
+ * root: applets/mdpop3d/attempt.c
+ * root: applets/mdpop3d/checker.c
+ * root: applets/mdpop3d/children.c
  * root: applets/mdpop3d/listen.c
- * root: applets/mdpop3d/login.c
+ * root: applets/mdpop3d/monitor.c
  * root: applets/mdpop3d/options.c
+ * root: applets/mdpop3d/penalty.c
  * root: applets/mdpop3d/reply.c
- * root: applets/mdpop3d/session.c
  * root: applets/mdpop3d/sockets.c
+ * root: applets/mdpop3d/verdict.c
  * root: libmd/auth.c
  * root: libmd/base.c
  * root: libmd/log.c
  * root: libmd/netio.c
- * root: libmd/pop3.c
+ * root: libmd/sandbox.c
+ * root: libmd/sandboxcalls.c
  * root: libmd/users.c
  *
- * and these begin what runs as the user only, with all that they call:
+ * and this begins what does not, with all that it calls:
  *
- * user: applets/mdpop3d/drop.c
- * user: libmd/mdname.c
- * user: libmd/message.c
+ * user: applets/mdpop3d/session.c
+ *
+ * (PAM_INPROC adds libmd/pam.c to the first.  Without PRIVSEP one process
+ * does all, and the second list is part of the first.)
  */
 //config:config MDPOP3D
 //config:	bool "mdpop3d: POP3 server for Maildirs"
@@ -50,6 +57,103 @@
 //config:	help
 //config:	  Users that exist only in a file of passwd(5) form that holds
 //config:	  their hashes; several may share one uid.
+//config:
+//config:config FEATURE_MDPOP3D_PRIVSEP
+//config:	bool "Separate processes before login"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  What hears a client that has not logged in yet is a process
+//config:	  that can do nothing else; what is root hears only that, and
+//config:	  only in messages of one shape. Without it one process, which
+//config:	  is root until the login, does both.
+//config:
+//config:config MDPOP3D_PARSER_UID
+//config:	int "uid and gid of the process that hears the client"
+//config:	default 65534
+//config:	range 1 4294967294
+//config:	depends on FEATURE_MDPOP3D_PRIVSEP
+//config:	help
+//config:	  That of nobody will do; one that no other program has is best.
+//config:
+//config:config FEATURE_MDPOP3D_SANDBOX
+//config:	bool "seccomp and Landlock"
+//config:	default y
+//config:	depends on MDPOP3D
+//config:	help
+//config:	  Each process keeps only those system calls that its work
+//config:	  needs, and after login only the Maildir. Where the kernel
+//config:	  has no such thing the server works without, and says so.
+//config:
+//config:config SANDBOX_REQUIRED
+//config:	bool "Serve nobody without them"
+//config:	depends on FEATURE_MDPOP3D_SANDBOX
+//config:	help
+//config:	  Where the kernel lacks seccomp or Landlock (Linux 5.19 or
+//config:	  newer with both configured has them) no session is served.
+//config:
+//config:config FEATURE_MDPOP3D_SASL
+//config:	bool "AUTH PLAIN"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  RFC 5034: user and password in one command. Some clients try
+//config:	  nothing else.
+//config:
+//config:config FEATURE_MDPOP3D_STLS
+//config:	bool "STLS by way of UCSPI-TLS (-E)"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  TLS from a program above this one that knows UCSPI-TLS, as
+//config:	  s6-ucspitlsd and ucspi-ssl do. No part of TLS itself is here.
+//config:
+//config:config FEATURE_MDPOP3D_CHECKPW
+//config:	bool "Any checkpassword program (-C)"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  Users whom a program of the checkpassword interface knows:
+//config:	  vchkpw, checkpassword-pam, one of your own.
+//config:
+//config:config FEATURE_MDPOP3D_PAM
+//config:	bool "PAM (-p)"
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  Asks Linux-PAM instead of passwd and shadow. PAM cannot be in
+//config:	  a static binary: a small dynamic program, popbox-pam, is
+//config:	  built with the host's compiler (PAM_CC) and run for each
+//config:	  login.
+//config:
+//config:config PAM_HELPER
+//config:	string "Where popbox-pam is"
+//config:	default "/usr/libexec/popbox-pam"
+//config:	depends on FEATURE_MDPOP3D_PAM
+//config:	help
+//config:	  make install puts it there.
+//config:
+//config:config PAM_INPROC
+//config:	bool "PAM without the helper"
+//config:	depends on FEATURE_MDPOP3D_PAM && !STATIC
+//config:	help
+//config:	  The checking process calls libpam itself, to which the binary
+//config:	  is then linked. Saves an exec for each login.
+//config:
+//config:config FEATURE_MDPOP3D_APOP
+//config:	bool "APOP (-A, -T)"
+//config:	default y
+//config:	depends on FEATURE_MDPOP3D_PAM
+//config:	help
+//config:	  For PAM modules that know the clear password and can compare
+//config:	  an MD5 digest of it (RFC 1939 section 7).
+//config:
+//config:config MDPOP3D_LOGIN_TRIES
+//config:	int "Logins a connection may attempt"
+//config:	default 1
+//config:	range 1 3
+//config:	depends on FEATURE_MDPOP3D_AUTH
+//config:	help
+//config:	  After so many incorrect ones the session is over.
 //config:
 //config:config FEATURE_MDPOP3D_LISTEN
 //config:	bool "Own listener (-l)"
@@ -87,9 +191,9 @@
 //config:	  is dropped. Four timeouts (-t) are the limit if that is less.
 //applet:APPLET(mdpop3d, "usr/sbin", "in.mdpop3d")
 //kbuild:obj-$(CONFIG_MDPOP3D) += applets/mdpop3d.o
-//usage:usage: mdpop3d [-acdenqsV] [-t SEC] [-m MAILDIR] [-u USER] [-r HOST]
-//usage:               [-R VAR] [-M UID] [-P FILE] [-l [ADDR:]PORT]... [-L N]
-//usage:               [-I N]
+//usage:usage: mdpop3d [-acdeEnqsAV] [-t SEC] [-m MAILDIR] [-u USER] [-r HOST]
+//usage:  [-R VAR] [-M UID] [-P FILE] [-p SERVICE] [-T HOST] [-b SEC]
+//usage:  [-l [ADDR:]PORT]... [-L N] [-I N] [-C PROGRAM...]
 //usage:
 //usage:Serve a Maildir over POP3 on standard input and output.
 //usage:
@@ -102,10 +206,15 @@
 //usage:  -n          leave new messages in new/
 //usage:  -s          sizes as the file system has them: fast, not exact
 //usage:  -P FILE     users from this passwd(5) file, hashes included
+//usage:  -p SERVICE  the PAM service (default: pop3)
+//usage:  -C          users from a checkpassword PROGRAM
 //usage:  -M UID      refuse users with a lower uid
+//usage:  -A          APOP; -T HOST behind the @ of its timestamp
+//usage:  -E          no login before STLS
 //usage:  -r HOST     the client's address, for the log
 //usage:  -R VAR      the same, from environment variable VAR
-//usage:  -l [ADDR:]PORT  listen; -L N sessions at most, -I N from one address
+//usage:  -l [ADDR:]PORT  listen; -L N sessions at most, -I N from one address,
+//usage:              -b SEC at most of penalty for one that misbehaves
 //usage:  -q          do not log connections
 //usage:  -d          log what clients say, but for passwords
 //usage:  -e          log to standard error
@@ -113,7 +222,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -215,10 +326,46 @@ static void block_sigpipe(void)
 	sigprocmask(SIG_BLOCK, &pipe, NULL);
 }
 
+/* Never the same twice, and not to be guessed: RFC 1939 section 7. */
+static void make_stamp(struct session *s)
+{
+	unsigned char bytes[12];
+	char host[64];
+	const char *tag = s->conf->host_tag;
+	struct str t;
+
+	if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+		return;
+	if (tag == NULL) {
+		host[sizeof host - 1] = '\0';
+		tag = gethostname(host, sizeof host - 1) < 0 ? "localhost" :
+		    host;
+	}
+	str_init(&t, s->stamp, sizeof s->stamp);
+	str_char(&t, '<');
+	str_u64(&t, (uint64_t)getpid());
+	str_char(&t, '.');
+	str_u64(&t, (uint64_t)time(NULL));
+	str_hex(&t, bytes, sizeof bytes);
+	str_char(&t, '@');
+	str_safe(&t, tag, strlen(tag), 60);
+	str_char(&t, '>');
+}
+
 static void run_session(struct session *s, const struct nio_addr *from)
 {
-	int64_t login = 4 * (int64_t)s->conf->timeout;
+	const struct conf *c = s->conf;
+	int64_t login = 4 * (int64_t)c->timeout;
 
+	s->monitor = -1;
+	if (ENABLE_FEATURE_MDPOP3D_AUTH || ENABLE_FEATURE_MDPOP3D_SANDBOX)
+		sb_private(c->service || c->checkpw);
+	if (ENABLE_FEATURE_MDPOP3D_APOP && c->apop)
+		make_stamp(s);
+	if (ENABLE_FEATURE_MDPOP3D_LISTEN && c->preauth) {
+		listen_note(NOTE_LOGIN);
+		listen_silence();
+	}
 	nio_init(&s->io, STDIN_FILENO, STDOUT_FILENO,
 	    s->conf->timeout * 1000);
 	nio_tune(STDOUT_FILENO);
@@ -230,7 +377,16 @@ static void run_session(struct session *s, const struct nio_addr *from)
 	}
 	find_host(s, from);
 	find_name(s);
-	session_run(s);
+	if (!c->quiet)
+		session_log(s, LG_INFO, "connect", NULL);
+	if (!ENABLE_FEATURE_MDPOP3D_AUTH || c->preauth ||
+	    (ENABLE_FEATURE_MDPOP3D_PRIVSEP && monitor_run(s)))
+		session_work(s);
+	else if (!ENABLE_FEATURE_MDPOP3D_PRIVSEP)
+		session_greet(s);
+	(void)nio_flush(&s->io);
+	if (!c->quiet)
+		session_log_end(s);
 }
 
 int mdpop3d_main(int argc, char **argv)
@@ -251,6 +407,10 @@ int mdpop3d_main(int argc, char **argv)
 	listens = ENABLE_FEATURE_MDPOP3D_LISTEN && listening(&c);
 	open_log(&s->log, c.to_stderr, !listens && stderr_is_client());
 	if (listens) {
+		if (ENABLE_FEATURE_MDPOP3D_SANDBOX && !c.quiet) {
+			sb_probe(&s->drop.sandbox);
+			log_sandbox(&s->log, &s->drop.sandbox);
+		}
 		if (!listen_run(&c, &s->log, &e, &from))
 			return e;
 	} else {

@@ -15,8 +15,6 @@
 #include "base.h"
 #include "users.h"
 
-enum { GROUPS_MAX = 256 };
-
 /* What the files say of one user, and a setting for those they lack. */
 struct record {
 	bool found;
@@ -240,6 +238,24 @@ static enum au_result verdict(const struct record *r, const char *pass)
 	return r->expired ? AU_EXPIRED : AU_OK;
 }
 
+/* Supplementary ones, beside what the file of users says. */
+static int find_groups(struct au_user *user)
+{
+	int n = AU_GROUPS;
+
+	user->group[0] = user->gid;
+	if (ENABLE_USERDB_NSS) {
+		if (getgrouplist(user->name, user->gid, user->group, &n) < 0)
+			return -E2BIG;
+	} else {
+		n = us_groups(user->name, user->group, 1, AU_GROUPS);
+	}
+	if (n < 0)
+		return n;
+	user->groups = n;
+	return 0;
+}
+
 enum au_result au_check(const char *file, const char *name, const char *pass,
     uid_t lowest_uid, struct au_user *user)
 {
@@ -254,6 +270,10 @@ enum au_result au_check(const char *file, const char *name, const char *pass,
 		result = AU_ENTRY;
 	if (result == AU_OK && user->uid < lowest_uid)
 		result = AU_UID;
+	if (result == AU_OK && file == NULL) {
+		e = find_groups(user);
+		result = e ? AU_TROUBLE : AU_OK;
+	}
 	wipe(&r, sizeof r);
 	errno = -e;
 	return result;
@@ -261,7 +281,7 @@ enum au_result au_check(const char *file, const char *name, const char *pass,
 
 const char *au_reason(enum au_result r)
 {
-	static const char *const reason[] = {
+	static const char *const reason[AU_RESULTS] = {
 		[AU_OK] = "ok",
 		[AU_UNKNOWN] = "unknown user",
 		[AU_PASSWORD] = "wrong password",
@@ -276,32 +296,12 @@ const char *au_reason(enum au_result r)
 	return reason[r];
 }
 
-static int set_groups(const struct au_user *user, int groups)
+int au_become(const struct au_user *user)
 {
-	gid_t list[GROUPS_MAX];
-	int n = 1;
-
-	if (!groups)
-		return setgroups(0, NULL) < 0 ? -errno : 0;
-	if (ENABLE_USERDB_NSS)
-		return initgroups(user->name, user->gid) < 0 ? -errno : 0;
-	list[0] = user->gid;
-	n = us_groups(user->name, list, n, GROUPS_MAX);
-	if (n < 0)
-		return n;
-	return setgroups((size_t)n, list) < 0 ? -errno : 0;
-}
-
-int au_become(const struct au_user *user, int groups)
-{
-	int e;
-
 	if (geteuid() != 0)
 		return user->uid == geteuid() ? 0 : -EPERM;
-	e = set_groups(user, groups);
-	if (e)
-		return e;
-	if (setresgid(user->gid, user->gid, user->gid) < 0 ||
+	if (setgroups((size_t)user->groups, user->group) < 0 ||
+	    setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
 		return -errno;
 	/* The way back must be gone. */

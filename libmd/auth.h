@@ -13,7 +13,8 @@
 #include <sys/types.h>
 
 enum {
-	AU_FIELD = 256		/* bytes a name, home or hash may have */
+	AU_FIELD = 256,		/* bytes a name, home or hash may have */
+	AU_GROUPS = 256		/* supplementary groups of a user */
 };
 
 struct au_user {
@@ -21,6 +22,8 @@ struct au_user {
 	char home[AU_FIELD];
 	uid_t uid;
 	gid_t gid;
+	int groups;
+	gid_t group[AU_GROUPS];
 };
 
 enum au_result {
@@ -34,13 +37,15 @@ enum au_result {
 	AU_UID,			/* below the lowest uid allowed */
 	/* Trouble of our own. */
 	AU_TROUBLE,		/* the database cannot be read; see errno */
-	AU_ENTRY		/* this user's line is malformed */
+	AU_ENTRY,		/* this user's line is malformed */
+	AU_RESULTS
 };
 
 /*
  * Checks a user against the system's database, or, with `file`, against a
  * passwd(5) file that holds the hashes itself.  `user` is filled in for
- * AU_OK and for refusals of a known user (name is empty if unknown).
+ * AU_OK and for refusals of a known user (name is empty if unknown); groups
+ * are those of group(5) for AU_OK, and none for users of a file.
  */
 enum au_result au_check(const char *file, const char *name, const char *pass,
     uid_t lowest_uid, struct au_user *user);
@@ -49,10 +54,9 @@ enum au_result au_check(const char *file, const char *name, const char *pass,
 const char *au_reason(enum au_result r);
 
 /*
- * Becomes the user for good: groups, gid, uid; `groups` takes the user's
- * supplementary groups, else there are none.  0 or -errno; after a failure
+ * Becomes the user for good: groups, gid, uid.  0 or -errno; after a failure
  * the process is fit only to end.
  */
-int au_become(const struct au_user *user, int groups);
+int au_become(const struct au_user *user);
 
 #endif

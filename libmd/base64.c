@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_POP3TEST) += libmd/base64.o
 //kbuild:obj-$(CONFIG_MAILDIRCK) += libmd/base64.o
+//kbuild:obj-$(CONFIG_FEATURE_MDPOP3D_SASL) += libmd/base64.o
 #include "base64.h"
 
 #include <string.h>

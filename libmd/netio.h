@@ -20,6 +20,8 @@ enum {
 	NIO_LONG = -4		/* a line beyond the limit, now discarded */
 };
 
+enum { NIO_INPUT = 2048 };	/* octets read ahead at most */
+
 /*
  * Timeouts: for input, one line; for output, any progress, be it only that
  * the peer has acknowledged some of what the kernel holds for it.
@@ -35,7 +37,7 @@ struct nio {
 	int timeout;
 	int64_t deadline;	/* nio_now() value that ends it all; 0: none */
 	size_t ipos, ilen, olen;
-	char ibuf[2048];
+	char ibuf[NIO_INPUT];
 	char obuf[16384];
 };
 

@@ -7,6 +7,8 @@
 #include "base.h"
 
 const struct p3_command p3_commands[P3_VERBS] = {
+	[P3_APOP] = { "APOP", 2, 2, P3_AUTHORIZATION },
+	[P3_AUTH] = { "AUTH", 0, 2, P3_AUTHORIZATION },
 	[P3_CAPA] = { "CAPA", 0, 0, P3_BOTH },
 	[P3_DELE] = { "DELE", 1, 1, P3_TRANSACTION },
 	[P3_LIST] = { "LIST", 0, 1, P3_TRANSACTION },
@@ -16,6 +18,7 @@ const struct p3_command p3_commands[P3_VERBS] = {
 	[P3_RETR] = { "RETR", 1, 1, P3_TRANSACTION },
 	[P3_RSET] = { "RSET", 0, 0, P3_TRANSACTION },
 	[P3_STAT] = { "STAT", 0, 0, P3_TRANSACTION },
+	[P3_STLS] = { "STLS", 0, 0, P3_AUTHORIZATION },
 	[P3_TOP] = { "TOP", 2, 2, P3_TRANSACTION },
 	[P3_UIDL] = { "UIDL", 0, 1, P3_TRANSACTION },
 	[P3_USER] = { "USER", 1, 1, P3_AUTHORIZATION }

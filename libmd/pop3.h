@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * POP3 command lines: RFC 1939 sections 3 and 5 to 7, RFC 2449 section 4.
+ * POP3 command lines: RFC 1939 sections 3 and 5 to 7, RFC 2449 section 4,
+ * RFC 2595 section 4 (STLS), RFC 5034 section 4 (AUTH).
  * One table says which words there are, how many arguments each takes and
  * in which state it is allowed.
  */
@@ -16,8 +17,8 @@ enum {
 };
 
 enum p3_verb {
-	P3_CAPA, P3_DELE, P3_LIST, P3_NOOP, P3_PASS, P3_QUIT, P3_RETR,
-	P3_RSET, P3_STAT, P3_TOP, P3_UIDL, P3_USER,
+	P3_APOP, P3_AUTH, P3_CAPA, P3_DELE, P3_LIST, P3_NOOP, P3_PASS,
+	P3_QUIT, P3_RETR, P3_RSET, P3_STAT, P3_STLS, P3_TOP, P3_UIDL, P3_USER,
 	P3_VERBS
 };
 

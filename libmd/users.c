@@ -130,7 +130,7 @@ static bool next_group(struct us_file *f, const char *name, uint64_t *gid)
 		}
 	}
 	member = colons == 3 && (member || at == n);
-	if (!member || parse_u64(id, gid) < 0 || *gid >= NO_GROUP)
+	if (!member || s.cut || parse_u64(id, gid) < 0 || *gid >= NO_GROUP)
 		*gid = NO_GROUP;
 	return c >= 0 || colons > 0;
 }

@@ -295,23 +295,47 @@ def memory():
     ok(True, "C123 no memory: nothing wrong")
 
 
+def tracer(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return int(re.search(r"TracerPid:\s+(\d+)", file.read()).group(1))
+
+
 def login_with(what, users, name="joe"):
-    """The answer to PASS with a call tampered with, and all after it."""
-    with start("-e", "-t", "20", "-P", users.path, wrap=tampered(what),
+    """The answer to PASS with a call tampered with, and all after it.
+
+    Not in the parser: the tracer comes when that has been born.
+    """
+    with start("-e", "-t", "20", "-P", users.path,
                env={"ASAN_OPTIONS": "detect_leaks=0"}) as c:
         c.line()
+        pid = c.server.pid
+        strace = subprocess.Popen(
+            ["strace", "-qq", "-o", "/dev/null", "-p", str(pid), "-e",
+             "inject=" + what], stdin=subprocess.DEVNULL)
+        wait_for(lambda: tracer(pid))
         c.cmd("USER " + name)
         c.send("PASS pw\r\n")
         answer = c.line()
         if answer == b"+OK\r\n":
             c.send("QUIT\r\n")
-        return answer + c.rest()
+        answer += c.rest()
+        strace.wait(PATIENCE)
+        return answer
 
 
 def identity(what, users):
     """C33 a change of identity that fails"""
     got = login_with(what, users)
     like(got, r"\A-ERR \[SYS/(TEMP|PERM)\] [ -~]+\r\n\Z", "C33 C50 " + what)
+
+
+def confinement(what, users):
+    """What the parser must not be able to do without: no greeting"""
+    with start("-e", "-t", "20", "-P", users.path, wrap=tampered(what),
+               env={"ASAN_OPTIONS": "detect_leaks=0"}) as c:
+        c.send("USER joe\r\nPASS pw\r\nQUIT\r\n")
+        like(c.rest(), r"\A-ERR \[SYS/(TEMP|PERM)\] [ -~]+\r\n\Z",
+             "C33 the parser: " + what)
 
 
 @test
@@ -327,6 +351,21 @@ def identities():
         # It says that it has done it, and has not.
         "setresuid:retval=0", "setresuid,setresgid,setgroups:retval=0",
         "chdir:error=EACCES", "chdir:error=EIO")])
+
+
+@test
+def parsers():
+    """no session if the parser could not be confined"""
+    need("FEATURE_MDPOP3D_PRIVSEP", "FEATURE_MDPOP3D_USERFILE")
+    need_root()
+    users = UserFile()
+    users.add("joe", "pw").fill(2)
+    spread(confinement, [(what, users) for what in (
+        "setgroups:error=EPERM", "setresgid:error=EPERM",
+        "setresuid:error=EAGAIN", "setresuid:error=EPERM",
+        "setresuid:retval=0", "setresuid,setresgid,setgroups:retval=0",
+        "chroot:error=EPERM", "chdir:error=EIO", "socketpair:error=EMFILE",
+        "fork,vfork,clone,clone3:error=EAGAIN")])
 
 
 @test

@@ -400,7 +400,11 @@ class Syslog:
             exec "$@" """ % self.path, "sh"]
 
     def next(self):
-        return self.socket.recv(65536)
+        """The next line, but for -d's about the sandbox."""
+        while True:
+            line = self.socket.recv(65536)
+            if b"]: sandbox: " not in line:
+                return line
 
 
 @test
@@ -459,7 +463,8 @@ def syslog_trouble():
         is_(c.cmd("NOOP"), b"+OK\r\n", "one that is gone harms nobody")
         fake.bind()
         is_(c.cmd("LIST 5")[:4], b"-ERR", "one that is back")
-        like(fake.next(), r"LIST 5", "gets the next line")
+        if not sandboxed():     # which has no new sockets
+            like(fake.next(), r"LIST 5", "gets the next line")
 
 
 @test

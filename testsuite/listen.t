@@ -38,6 +38,12 @@ def idle(server):
     return wait_for(lambda: not server.children())
 
 
+def sessions_of(server):
+    """The listener's own children, one for each session."""
+    with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as file:
+        return file.read().split()
+
+
 GOOD = rb"\+OK\r\n\+OK \d+ \d+\r\n\+OK\r\n"
 
 
@@ -184,7 +190,8 @@ def limit_in_all():
             like(c.rest(), r"\A-ERR \[(SYS/TEMP|IN-USE)\] [ -~]+\r\n\Z",
                  "C121 the fourth is refused politely")
     is_(clients[0].cmd("QUIT"), b"+OK\r\n", "C121 one of them ends")
-    ok(wait_for(lambda: len(server.children()) == 2), "C121 its process, too")
+    ok(wait_for(lambda: len(sessions_of(server)) == 2),
+       "C121 its process, too")
     with connect(server) as c:
         is_(c.line(), b"+OK\r\n", "C121 and the next is served")
     server.wait_log("refused")
@@ -221,7 +228,7 @@ def limit_per_address():
          "C121 a third of the first address is not")
     is_(other().greeting, b"+OK\r\n", "C121 a second of the other")
     held[0].close()
-    ok(wait_for(lambda: len(server.children()) == 3), "C121 one leaves")
+    ok(wait_for(lambda: len(sessions_of(server)) == 3), "C121 one leaves")
     is_(near().greeting, b"+OK\r\n", "C121 and one can come")
 
 
@@ -320,6 +327,281 @@ def limit_by_network():
     is_([c.greeting for c in clients],
         [b"+OK\r\n"] * 2 + [REFUSED_HERE] * 2 + [b"+OK\r\n"] * 3 +
         [REFUSED_HERE], "C120 C121 two of each /64, whatever their addresses")
+
+
+# ---- who gives trouble, and who is new --------------------------------------
+
+TROUBLE = b"-ERR [SYS/TEMP] too many failures from your address\r\n"
+GREETING = b"+OK\r\n"
+
+
+def come(server, number):
+    """A connection from 127.0.0.NUMBER."""
+    return knock(server, "127.0.0.1", "127.0.0.%d" % number)
+
+
+def call(server, number):
+    """How it is greeted; served ones leave without a login."""
+    with come(server, number) as c:
+        return c.greeting
+
+
+def come_and_go(server, number):
+    """Comes without a login, until it is refused: (times, seconds)."""
+    began = time.monotonic()
+    for times in range(1000):
+        with come(server, number) as c:
+            if c.greeting != GREETING:
+                is_(c.greeting, TROUBLE, "C121 refused, and told why")
+                return times, time.monotonic() - began
+            c.send("QUIT\r\n")
+            c.rest()
+        idle(server)
+    return times, time.monotonic() - began
+
+
+@test
+def penalty_for_no_login():
+    """C121 who comes and goes without a login has to wait at last"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener()
+    times, seconds = come_and_go(server, 2)
+    # One second each; 15 are forgiven, and those that have passed.
+    ok(16 <= times <= 17 + seconds, "C121 refused after 16 times",
+       "%d times in %g s" % (times, seconds))
+    is_(call(server, 3), GREETING, "C121 another address is not concerned")
+    began = time.monotonic()
+    ok(wait_for(lambda: call(server, 2) == GREETING), "C121 it passes")
+    passed = time.monotonic() - began
+    ok(passed < 4, "C121 soon", passed)
+    like(server.log(), r"\[127\.0\.0\.2\] refused: too many failures",
+         "C121 the log says who and why")
+    ok(len(re.findall("refused", server.log())) <= 2,
+       "C121 and not each time", server.log())
+
+
+@test
+def penalty_by_network():
+    """C121 the /64 of an IPv6 client has to wait"""
+    need("FEATURE_MDPOP3D_AUTH")
+    one, same, next_one = "fd00:0:0:1::1", "fd00::1:8000:0:0:2", (
+        "fd00:0:0:2::1")
+    with Network([one, same, next_one]):
+        server = Server("-e", "-l", "[%s]:1110" % one)
+        server.port = 1110
+        ok(server.wait_log("listening"), "C121 listens", server.log())
+        for _ in range(60):
+            with knock(server, one, one) as c:
+                if c.greeting != GREETING:
+                    break
+                c.send("QUIT\r\n")
+                c.rest()
+        got = [knock(server, one, source).greeting
+               for source in (one, same, next_one)]
+    is_(got, [TROUBLE, TROUBLE, GREETING],
+        "C120 C121 all of the network, and not the next one")
+
+
+def two_users():
+    """Users joe and jane, password pw."""
+    need("FEATURE_MDPOP3D_AUTH", "FEATURE_MDPOP3D_USERFILE")
+    need_root()
+    users = UserFile()
+    for name in ("joe", "jane"):
+        users.add(name, "pw").fill(1)
+    return users
+
+
+def send_login(c, password="pw", name="joe"):
+    """Its answers are still to be read: outcome()."""
+    c.send("USER %s\r\nPASS %s\r\n" % (name, password))
+
+
+def try_login(server, number, **what):
+    """A client that has sent a login."""
+    c = come(server, number)
+    send_login(c, **what)
+    return c
+
+
+def outcome(c):
+    """The last line of the login's answers."""
+    return c.lines(2)[-1]
+
+
+@test
+def penalty_for_passwords():
+    """C121 who tries passwords has to wait, who mistypes one has not"""
+    server = listener("-P", two_users().path)
+    is_([outcome(c) for c in [try_login(server, 2, password="wrong")
+                              for _ in range(2)]],
+        [REFUSED] * 2, "C121 two passwords mistyped")
+    with try_login(server, 2) as c:
+        is_(outcome(c), GREETING, "C121 and the right one is heard")
+        others = [come(server, 2) for _ in range(4)]
+        for other in others:
+            send_login(other, "wrong")
+        is_([outcome(other) for other in others], [REFUSED] * 4,
+            "C121 four more, at a time")
+        idle_but_one = wait_for(lambda: len(server.children()) == 1)
+        ok(idle_but_one, "C121 have ended", server.children())
+        is_(call(server, 2), TROUBLE, "C121 that was too much")
+        is_(c.cmd("NOOP"), GREETING, "C121 who is in may stay")
+    with try_login(server, 3, name="jane") as c:
+        is_(outcome(c), GREETING, "C121 somebody else is not concerned")
+
+
+@test
+def penalty_for_being_late():
+    """C121 who sits there without a login has to wait"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-t", "1")
+    held = [come(server, 2), come(server, 2)]
+    is_([c.greeting for c in held], [GREETING] * 2, "C121 two clients")
+    for c in held:
+        c.rest()
+    ok(idle(server), "C121 are dropped")
+    is_(call(server, 2), TROUBLE, "C121 and their address is refused")
+    is_(call(server, 3), GREETING, "C121 another one is not")
+
+
+@test
+def penalty_for_a_crash():
+    """C121 a process that dies before the login costs its client dear"""
+    server = listener("-P", two_users().path)
+    for number, which in ((2, 0), (3, -1)):
+        with come(server, number):
+            os.kill(server.children()[which], signal.SIGKILL)
+        ok(idle(server), "C121 process %d of a session dies" % which)
+        is_(call(server, number), TROUBLE, "C121 its client has to wait")
+    with come(server, 4):
+        os.kill(server.children()[0], signal.SIGTERM)
+    ok(idle(server), "C121 an administrator ends a session")
+    is_(call(server, 4), GREETING, "C121 which is no fault of its client's")
+    with try_login(server, 5) as c:
+        is_(outcome(c), GREETING, "C121 a login")
+        wait_for(lambda: len(server.children()) == 1)
+        os.kill(server.children()[0], signal.SIGKILL)
+        c.rest()
+    ok(idle(server), "C121 a session dies after its login")
+    is_(call(server, 5), GREETING, "C121 which its client may try again")
+
+
+@test
+def penalty_limits():
+    """C121 -b: the longest penalty, and none"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-b", "6")
+    with come(server, 2):
+        os.kill(server.children()[0], signal.SIGKILL)
+    ok(idle(server), "C121 -b 6: a crash")
+    began = time.monotonic()
+    is_(call(server, 2), TROUBLE, "C121 -b 6: is refused")
+    ok(wait_for(lambda: call(server, 2) == GREETING),
+       "C121 -b 6: not for long")
+    passed = time.monotonic() - began
+    ok(2 < passed < 6, "C121 -b 6: half of it", passed)
+    server = listener("-b", "0")
+    with come(server, 2):
+        os.kill(server.children()[0], signal.SIGKILL)
+    idle(server)
+    is_({call(server, 2) for _ in range(40)}, {GREETING},
+        "C121 -b 0: nobody has to wait")
+    server = preauth(1)
+    is_({visit(server)[:5] for _ in range(40) if idle(server)}, {GREETING},
+        "C121 -a: nor where there is no login")
+
+
+def crowd_of(server, count):
+    """`count` clients before their login; those refused come again."""
+    held = []
+    while len(held) < count:
+        c = come(server, 2 + len(held) % 50)
+        if c.greeting == GREETING:
+            held.append(c)
+    return held
+
+
+def share_refused(server, trials):
+    """Of new clients, that leave at once; what they were told."""
+    before = len(sessions_of(server))
+    refused = 0
+    for _ in range(trials):
+        with come(server, 99) as c:
+            if c.greeting != GREETING:
+                refused += 1
+                if c.greeting != b"-ERR [SYS/TEMP] too many logins at a " \
+                                 b"time\r\n":
+                    ok(False, "C121 the reason", c.greeting)
+        wait_for(lambda: len(sessions_of(server)) == before)
+    return refused
+
+
+@test
+def early_refusal():
+    """C121 strangers that fill half of the table keep some others out"""
+    need("FEATURE_MDPOP3D_AUTH")
+    server = listener("-L", "40", "-I", "100", "-b", "0", "-q")
+    held = crowd_of(server, 20)
+    is_(share_refused(server, 40), 0, "C121 20 of 40: nobody is refused")
+    held += crowd_of(server, 10)
+    # 10 of 20, and 19 of 20; the bounds are five standard deviations.
+    some = share_refused(server, 200)
+    ok(64 < some < 136, "C121 30 of 40: half of them", some)
+    held += crowd_of(server, 9)
+    many = share_refused(server, 200)
+    ok(173 < many < 200, "C121 39 of 40: nearly all", many)
+    is_({c.cmd("QUIT") for c in held}, {GREETING},
+        "C121 who was let in is served")
+    ok(server.wait_log(r"refused: too many logins at a time"), "C121 the log")
+
+
+@test
+def early_refusal_after_login():
+    """C121 who has logged in keeps his session, and keeps nobody out"""
+    need("FEATURE_MDPOP3D_AUTH", "FEATURE_MDPOP3D_USERFILE")
+    need_root()
+    users = UserFile()
+    names = ["u%d" % i for i in range(15)]
+    for name in names:
+        users.add(name, "pw").fill(1)
+    server = listener("-P", users.path, "-L", "24", "-I", "100", "-b", "0",
+                      "-q")
+    inside = [try_login(server, 2, name=name) for name in names[:8]]
+    is_([outcome(c) for c in inside], [GREETING] * 8, "C121 8 log in")
+    inside += [try_login(server, 2, name=name) for name in names[8:]]
+    is_([outcome(c) for c in inside[8:]], [GREETING] * 7, "C121 and 7 more")
+    outside = crowd_of(server, 5)
+    is_(share_refused(server, 40), 0,
+        "C121 20 of 24, but 5 without a login: nobody is refused")
+    is_({c.cmd("NOOP") for c in inside}, {GREETING}, "C121 all are served")
+    del outside
+
+
+def flags(pid, name):
+    """The signals in a field of /proc/PID/status."""
+    with open("/proc/%d/status" % pid) as file:
+        bits = int(re.search(name + r":\s+(\w+)", file.read()).group(1), 16)
+    return {s for s in signal.Signals if bits >> (s - 1) & 1}
+
+
+@test
+def nothing_inherited():
+    """C123 a session has nothing of the listener's"""
+    server = preauth(1, "-L", "80000")
+    ours = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
+    with connect(server) as c:
+        is_(c.line(), GREETING, "a session")
+        pid, = server.children()
+        listens = server.memory("VmSize") - server.memory("VmSize", pid)
+        ok(listens > 1000, "C123 nor its table, of 1 MB and more", listens)
+        where = "/proc/%d/fd/" % pid
+        pipes = {fd for fd in os.listdir(where) if fd != "2" and
+                 os.readlink(where + fd).startswith("pipe:")}
+        is_(pipes, set(), "C123 nor its pipe")
+        is_(flags(pid, "SigCgt") & ours, set(), "C123 nor what it catches")
+        is_(flags(pid, "SigBlk") & ours, set(), "C123 nor what it holds up")
+        is_(flags(server.pid, "SigCgt") & ours, ours, "which it does")
 
 
 @test
@@ -615,8 +897,8 @@ def log_nobody_reads():
     except BlockingIOError:
         os.set_blocking(theirs, True)
     port = free_port()
-    server = Server("-e", *debug, "-L", "1", "-l", "127.0.0.1:%d" % port,
-                    stderr=theirs)
+    server = Server("-e", *debug, "-L", "1", "-b", "0", "-l",
+                    "127.0.0.1:%d" % port, stderr=theirs)
     os.close(theirs)
     server.port, server.address = port, "127.0.0.1"
     ok(wait_for(lambda: listening(port)), "C123 it listens")
@@ -639,10 +921,10 @@ def log_nobody_reads():
 def crowd():
     """C121 C123 many sessions at a time"""
     need("FEATURE_MDPOP3D_AUTH")
-    server = listener("-I", "100", "-q")
+    server = listener("-L", "120", "-I", "100", "-q")
     clients = [connect(server) for _ in range(60)]
     is_({c.line() for c in clients}, {b"+OK\r\n"}, "C121 60 are greeted")
-    is_(len(server.children()), 60, "C121 a process each")
+    is_(len(sessions_of(server)), 60, "C121 a session each")
     if not config("SANITIZE") and config("STATIC"):
         most = max(server.memory("Anonymous", p)
                    for p in server.children())

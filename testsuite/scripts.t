@@ -169,6 +169,8 @@ def with_login(path, watch):
     box = users.add("joe", PASSWORD)
     users.line("old:%s:x1:1::%s:/bin/sh" % (hashed(PASSWORD), users.home))
     args = ["-D", "closed=old"]
+    if config("FEATURE_MDPOP3D_SASL"):
+        args += ["-D", "sasl=1"]
     if knows_hashes():
         args += ["-D", "hashes=1"]
         for name, prefix, cost in HASHES:
@@ -178,7 +180,8 @@ def with_login(path, watch):
     with open(secret, "w") as file:
         file.write(PASSWORD + "\n")
     with open(log, "ab") as file:
-        server = listener("-P", users.path, stderr=file, env=watch.env,
+        server = listener("-b", "0", "-P", users.path, stderr=file,
+                          env=watch.env,
                           *["-d"] * bool(config("FEATURE_MDPOP3D_DEBUG")))
         try:
             return run(path, watch,

@@ -116,6 +116,8 @@ int drop_open(struct drop *d, const char *path, bool exact)
 	d->exact = exact;
 	if (e == 0)
 		e = md_lock(&d->md);
+	if (ENABLE_FEATURE_MDPOP3D_SANDBOX && e == 0)
+		e = sb_user(d->md.root, &d->sandbox);
 	return e ? e : list_messages(d);
 }
 

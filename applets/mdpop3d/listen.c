@@ -9,14 +9,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base.h"
-#include "mdpop3d.h"
+#include "children.h"
 #include "sockets.h"
 
 enum {
@@ -24,18 +22,13 @@ enum {
 	SHORTAGE_PAUSE = 100		/* ms before accepting again */
 };
 
-struct child {
-	pid_t pid;
-	struct nio_addr from;
-};
-
 struct listener {
 	const struct conf *conf;
 	struct lg *lg;
 	struct sockets at;
+	struct pollfd wait[SOCKETS_MAX + 1];	/* on those, and for notes */
+	struct children children;
 	int spare;		/* given up to accept when none are left */
-	struct child *child;
-	unsigned children;
 	int64_t next_log;
 	uint64_t unlogged;
 };
@@ -46,39 +39,6 @@ static void on_signal(int sig)
 {
 	if (sig != SIGCHLD)
 		stop = 1;
-}
-
-static void reap(struct listener *l)
-{
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-		for (unsigned i = 0; i < l->children; i++) {
-			if (l->child[i].pid == pid) {
-				l->child[i] = l->child[--l->children];
-				break;
-			}
-		}
-	}
-}
-
-/* IPv6 hosts have a /64 of addresses to come from. */
-static bool same_source(const struct nio_addr *a, const struct nio_addr *b)
-{
-	bool four = nio_addr_is4(a);
-
-	return four == nio_addr_is4(b) &&
-	    memcmp(a->ip, b->ip, four ? sizeof a->ip : 8) == 0;
-}
-
-static unsigned from_source(const struct listener *l,
-    const struct nio_addr *from)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < l->children; i++)
-		n += same_source(&l->child[i].from, from);
-	return n;
 }
 
 /* A flood fills no log: one line in a while, with a count. */
@@ -161,7 +121,7 @@ static void become_child(struct listener *l, int fd)
 	for (nfds_t i = 0; i < l->at.n; i++)
 		close(l->at.poll[i].fd);
 	close(l->spare);
-	munmap(l->child, l->conf->sessions * sizeof *l->child);
+	children_leave(&l->children);
 	dup2(fd, STDIN_FILENO);
 	dup2(fd, STDOUT_FILENO);
 	if (fd > STDERR_FILENO)
@@ -176,14 +136,11 @@ static void become_child(struct listener *l, int fd)
 /* True in the child. */
 static bool start(struct listener *l, int fd, const struct nio_addr *from)
 {
+	const char *why = children_objection(&l->children, from);
 	pid_t pid;
 
-	if (l->children >= l->conf->sessions) {
-		refuse(l, fd, from, "too many sessions");
-		return false;
-	}
-	if (from_source(l, from) >= l->conf->per_source) {
-		refuse(l, fd, from, "too many sessions from your address");
+	if (why) {
+		refuse(l, fd, from, why);
 		return false;
 	}
 	pid = fork();
@@ -196,7 +153,7 @@ static bool start(struct listener *l, int fd, const struct nio_addr *from)
 		return true;
 	}
 	close(fd);
-	l->child[l->children++] = (struct child){ pid, *from };
+	children_add(&l->children, pid, from);
 	return false;
 }
 
@@ -250,18 +207,20 @@ static bool accept_all(struct listener *l, struct nio_addr *from)
 {
 	sigset_t open;
 
+	memcpy(l->wait, l->at.poll, sizeof l->at.poll);
+	l->wait[l->at.n] = (struct pollfd){ l->children.notes, POLLIN, 0 };
 	catch_signals(&open);
 	while (!stop) {
-		int n = ppoll(l->at.poll, l->at.n, NULL, &open);
+		int n = ppoll(l->wait, l->at.n + 1, NULL, &open);
 
 		let_signals_in(&open);
-		reap(l);
+		children_reap(&l->children);
 		if (l->spare < 0)
 			l->spare = open_spare();
 		for (nfds_t i = 0; n > 0 && i < l->at.n; i++) {
-			if (!l->at.poll[i].revents)
+			if (!l->wait[i].revents)
 				continue;
-			if (accept_one(l, l->at.poll[i].fd, from)) {
+			if (accept_one(l, l->wait[i].fd, from)) {
 				sigprocmask(SIG_SETMASK, &open, NULL);
 				return true;
 			}
@@ -287,22 +246,19 @@ bool listen_run(const struct conf *c, struct lg *lg, int *status,
     struct nio_addr *from)
 {
 	struct listener l = { .conf = c, .lg = lg };
-	void *table;
+	char why[ERR_TEXT];
 
 	*status = sockets_open(&l.at, c, lg);
 	if (*status == 0)
 		*status = check_store(c, lg);
 	if (*status)
 		return false;
-	table = mmap(NULL, c->sessions * sizeof *l.child, PROT_READ |
-	    PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (table == MAP_FAILED) {
-		lg_say(lg, LG_ERR, "cannot listen: out of memory",
+	if (children_open(&l.children, c) < 0) {
+		lg_say(lg, LG_ERR, "cannot listen: ", err_text(errno, why),
 		    (char *)NULL);
 		*status = EXIT_TEMPORARY;
 		return false;
 	}
-	l.child = table;
 	l.spare = open_spare();
 	if (accept_all(&l, from))
 		return true;

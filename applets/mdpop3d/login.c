@@ -1,19 +1,102 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 //kbuild:obj-$(CONFIG_FEATURE_MDPOP3D_AUTH) += applets/mdpop3d/login.o
-/* AUTHORIZATION by USER and PASS (RFC 1939 section 7), and set*id. */
-#include <errno.h>
-#include <poll.h>
+/*
+ * AUTHORIZATION as the client sees it: USER and PASS, APOP (RFC 1939), AUTH
+ * PLAIN (RFC 5034, RFC 4616), STLS (RFC 2595).  What a name and a password
+ * are worth is the monitor's business.
+ */
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "auth.h"
 #include "base.h"
+#include "base64.h"
 #include "mdpop3d.h"
+#include "privsep.h"
 
-enum { FAILURE_DELAY = 2000 };	/* ms from PASS to its refusal */
+enum {
+	/* Two names and a password, in base 64. */
+	PLAIN_LINE = (3 * P3_LINE + 2) / 3 * 4 + 2
+};
+
+/* Of AUTH, as it came and decoded. */
+static char secret[PLAIN_LINE + 2];
+
+static bool may_start_tls(const struct session *s)
+{
+	return ENABLE_FEATURE_MDPOP3D_STLS && s->conf->tls.control >= 0 &&
+	    !s->tls;
+}
+
+static bool must_start_tls(const struct session *s)
+{
+	return ENABLE_FEATURE_MDPOP3D_STLS && s->conf->tls_first && !s->tls;
+}
+
+void login_fill(struct pv_request *r, int kind, const char *user,
+    const char *text)
+{
+	struct str t;
+
+	memset(r, 0, sizeof *r);
+	r->kind = (uint32_t)kind;
+	str_init(&t, r->user, sizeof r->user);
+	str_put(&t, user);
+	str_init(&t, r->text, sizeof r->text);
+	str_put(&t, text);
+}
+
+int login_ask(struct session *s, struct pv_request *r)
+{
+	unsigned char answer = PV_TEMPORARY;
+	bool waits = r->kind != PV_LOG;
+	ssize_t n;
+
+	if (s->monitor < 0)
+		return attempt_step(s, r);
+	n = send(s->monitor, r, sizeof *r, MSG_NOSIGNAL);
+	wipe(r, sizeof *r);
+	if (n >= 0 && waits)
+		(void)recv(s->monitor, &answer, 1, 0);
+	return answer;
+}
+
+/*
+ * What the client has said already goes along: this process will not live
+ * to obey it.  And it gets its answers so far, for the same reason.
+ */
+static bool log_in(struct session *s, enum pv_kind kind, const char *user,
+    const char *text)
+{
+	struct pv_request r;
+
+	login_fill(&r, kind, user, text);
+	r.ahead_len = (uint32_t)(s->io.ilen - s->io.ipos);
+	memcpy(r.ahead, s->io.ibuf + s->io.ipos, r.ahead_len);
+	wipe(secret, sizeof secret);
+	session_forget(s);
+	(void)nio_flush(&s->io);
+	switch (login_ask(s, &r)) {
+	case PV_LOGGED_IN:
+		return !s->end;
+	case PV_AGAIN:
+		reply_err(s, "[AUTH] login incorrect");
+		break;
+	case PV_INCORRECT:
+		reply_end(s, "[AUTH] login incorrect", END_LOGIN);
+		break;
+	case PV_PERMANENT:
+		reply_end(s, "[SYS/PERM] login is not possible", END_LOGIN);
+		break;
+	default:
+		reply_end(s, "[SYS/TEMP] login is not possible now",
+		    END_LOGIN);
+	}
+	return false;
+}
 
 /* The same for every name: what exists is nobody's business yet. */
-void login_user(struct session *s, const char *name)
+static void user(struct session *s, const char *name)
 {
 	struct str t;
 
@@ -23,96 +106,179 @@ void login_user(struct session *s, const char *name)
 	reply_ok(s);
 }
 
-/* Until a moment counted from PASS: how long its hash took is not told. */
-static void wait_until(int64_t moment)
+static bool pass(struct session *s, const char *password)
 {
-	int64_t left;
+	if (s->user_given)
+		return log_in(s, PV_LOGIN, s->user, password);
+	reply_err(s, "USER first");
+	return false;
+}
 
-	while ((left = moment - nio_now()) > 0)
-		poll(NULL, 0, (int)left);
+static bool apop(struct session *s, const struct p3_line *c)
+{
+	if (pv_is_digest(c->arg[1]))
+		return log_in(s, PV_APOP, c->arg[0], c->arg[1]);
+	reply_err(s, "bad digest");
+	return false;
+}
+
+/* The next of n octets behind a NUL, and how many are left; or null. */
+static const char *next_part(const char *p, size_t *n)
+{
+	const char *nul = memchr(p, '\0', *n);
+
+	if (nul == NULL)
+		return NULL;
+	*n -= (size_t)(nul + 1 - p);
+	return nul + 1;
+}
+
+/* [authzid] NUL authcid NUL password, of n octets: RFC 4616 section 2. */
+static bool plain(struct session *s, size_t n)
+{
+	const char *name = next_part(secret, &n);
+	const char *word = name ? next_part(name, &n) : NULL;
+
+	/* None may log in as another, and texts are not cut. */
+	if (word == NULL || memchr(word, '\0', n) || *name == '\0' ||
+	    strlen(name) >= P3_LINE || n >= P3_LINE) {
+		reply_err(s, "bad credentials");
+		return false;
+	}
+	if (*secret && strcmp(secret, name) != 0) {
+		reply_err(s, "[AUTH] not as another");
+		return false;
+	}
+	secret[(size_t)(word - secret) + n] = '\0';
+	return log_in(s, PV_LOGIN, name, word);
+}
+
+static bool decode(struct session *s, size_t len)
+{
+	ptrdiff_t n = strcmp(secret, "=") == 0 ? 0 :
+	    base64_decode(secret, len, secret, len);
+
+	if (n >= 0)
+		return plain(s, (size_t)n);
+	reply_err(s, strcmp(secret, "*") == 0 ? "cancelled" : "bad base 64");
+	return false;
+}
+
+/* The client is asked for what it has not said yet. */
+static bool challenge(struct session *s)
+{
+	size_t len;
+	int e;
+
+	nio_puts(&s->io, "+ \r\n");
+	e = nio_line(&s->io, secret, PLAIN_LINE, &len);
+	if (e == 0)
+		return decode(s, len);
+	if (e == NIO_LONG)
+		reply_err(s, "line too long");
+	else
+		session_lost(s, e);
+	return false;
+}
+
+static bool is_plain(const char *mechanism)
+{
+	static const char name[] = "plain";
+	size_t n = 0;
+
+	while (n < sizeof name && ascii_lower(mechanism[n]) == name[n])
+		n++;
+	return n == sizeof name;
+}
+
+static bool auth(struct session *s, const struct p3_line *c)
+{
+	struct str t;
+	bool in;
+
+	if (c->args == 0) {
+		reply_ok(s);
+		nio_puts(&s->io, "PLAIN\r\n.\r\n");
+		return false;
+	}
+	if (!is_plain(c->arg[0])) {
+		reply_err(s, "unknown mechanism");
+		return false;
+	}
+	str_init(&t, secret, sizeof secret);
+	if (c->args > 1)
+		str_put(&t, c->arg[1]);
+	in = c->args > 1 ? decode(s, t.len) : challenge(s);
+	wipe(secret, sizeof secret);
+	return in;
 }
 
 /*
- * A name nobody has is not logged: it may be a password, typed too soon.
+ * What came before TLS, whole lines or half ones, may have been put there
+ * by another: it is forgotten, and so is USER (RFC 2595 section 4).
  */
-static void refuse(struct session *s, const struct au_user *user,
-    enum au_result r, int64_t start)
+static void stls(struct session *s)
 {
-	char buf[SAFE_NAME + 32];
-	struct str t;
+	struct pv_request r;
 
-	str_init(&t, buf, sizeof buf);
-	str_put(&t, "login incorrect");
-	if (user->name[0]) {
-		str_put(&t, " for ");
-		str_safe(&t, user->name, strlen(user->name), 64);
-	}
-	session_log(s, LG_NOTICE, t.p, au_reason(r));
-	(void)nio_flush(&s->io);
-	wait_until(start + FAILURE_DELAY);
-	reply_end(s, "[AUTH] login incorrect", "login failed");
-}
-
-static void cannot_become(struct session *s, const char *what, int e)
-{
-	char why[ERR_TEXT];
-
-	s->status = EXIT_TEMPORARY;
-	session_log(s, LG_ERR, what, err_text(e, why));
-	reply_end(s, "[SYS/PERM] cannot open maildrop", "no maildrop");
-}
-
-/* From here on nothing of root is left, and nothing of root is needed. */
-static bool become(struct session *s, const struct au_user *user)
-{
-	struct str t;
-	int e;
-
-	str_init(&t, s->name, sizeof s->name);
-	str_safe(&t, user->name, strlen(user->name), 64);
-	e = au_become(user, s->conf->users_file == NULL);
-	if (e)
-		cannot_become(s, "cannot become the user", -e);
-	else if (chdir(user->home) < 0)
-		cannot_become(s, user->home, errno);
-	return !s->end;
-}
-
-/* The user database is in no state to tell. */
-static void give_up(struct session *s, const char *what, const char *why,
-    const char *reply)
-{
-	s->status = EXIT_TEMPORARY;
-	session_log(s, LG_ERR, what, why);
-	reply_end(s, reply, "login failed");
-}
-
-bool login_pass(struct session *s, const char *pass)
-{
-	int64_t start = nio_now();
-	char why[ERR_TEXT];
-	struct au_user user;
-	enum au_result r;
-	int e;
-
-	if (!s->user_given) {
-		reply_err(s, "USER first");
-		return false;
-	}
-	r = au_check(s->conf->users_file, s->user, pass,
-	    s->conf->lowest_uid, &user);
-	e = errno;
+	reply_ok(s);
+	if (nio_flush(&s->io))
+		return;
+	s->io.ipos = s->io.ilen = 0;
 	session_forget(s);
-	if (r == AU_OK)
-		return become(s, &user);
-	if (r == AU_TROUBLE)
-		give_up(s, s->conf->users_file ? s->conf->users_file :
-		    "/etc/passwd, /etc/shadow", err_text(e, why),
-		    "[SYS/TEMP] login is not possible now");
-	else if (r == AU_ENTRY)
-		give_up(s, user.name, au_reason(r),
-		    "[SYS/PERM] login is not possible");
-	else
-		refuse(s, &user, r, start);
+	login_fill(&r, PV_STLS, "", "");
+	if (login_ask(s, &r) != PV_DONE) {
+		s->end = END_TLS;
+		return;
+	}
+	s->io.in = s->conf->tls.in;
+	s->io.out = s->conf->tls.out;
+	s->tls = true;
+}
+
+bool login_offers(const struct session *s, enum p3_verb verb)
+{
+	switch (verb) {
+	case P3_APOP:
+		return ENABLE_FEATURE_MDPOP3D_APOP && s->conf->apop;
+	case P3_AUTH:
+		return ENABLE_FEATURE_MDPOP3D_SASL;
+	case P3_STLS:
+		return ENABLE_FEATURE_MDPOP3D_STLS &&
+		    s->conf->tls.control >= 0;
+	default:
+		return true;
+	}
+}
+
+bool login_obey(struct session *s, const struct p3_line *c)
+{
+	if (ENABLE_FEATURE_MDPOP3D_STLS && c->verb == P3_STLS) {
+		if (may_start_tls(s))
+			stls(s);
+		else
+			reply_err(s, "TLS is on");
+	} else if (must_start_tls(s)) {
+		reply_err(s, "STLS first");
+	} else if (c->verb == P3_USER) {
+		user(s, c->arg[0]);
+	} else if (c->verb == P3_PASS) {
+		return pass(s, c->arg[0]);
+	} else if (ENABLE_FEATURE_MDPOP3D_APOP && c->verb == P3_APOP) {
+		return apop(s, c);
+	} else if (ENABLE_FEATURE_MDPOP3D_SASL) {
+		return auth(s, c);
+	}
 	return false;
+}
+
+void login_capa(struct session *s)
+{
+	if (may_start_tls(s) && s->state == P3_AUTHORIZATION)
+		nio_puts(&s->io, "STLS\r\n");
+	if (must_start_tls(s))
+		return;
+	nio_puts(&s->io, "USER\r\nAUTH-RESP-CODE\r\n");
+	if (ENABLE_FEATURE_MDPOP3D_SASL)
+		nio_puts(&s->io, "SASL PLAIN\r\n");
 }

@@ -104,7 +104,7 @@ static void send_file(struct session *s, int fd, const struct md_ent *m,
 		return;
 	}
 	session_log(s, LG_ERR, "cannot read message", m->name);
-	s->end = e == -ESTALE ? "message has changed" : "read error";
+	s->end = e == -ESTALE ? END_CHANGED : END_READ;
 }
 
 static void send_message(struct session *s, const struct p3_line *c,
@@ -160,7 +160,7 @@ static bool update(struct session *s)
 
 static void quit(struct session *s)
 {
-	s->end = "quit";
+	s->end = END_QUIT;
 	/* A client that pipelines gets its messages before they go. */
 	(void)nio_flush(&s->io);
 	if (s->state != P3_TRANSACTION || update(s))
@@ -172,42 +172,49 @@ static void quit(struct session *s)
 static void capa(struct session *s)
 {
 	reply_ok(s);
-	if (!s->conf->preauth)
-		nio_puts(&s->io, "USER\r\nAUTH-RESP-CODE\r\n");
+	if (ENABLE_FEATURE_MDPOP3D_AUTH && !s->conf->preauth)
+		login_capa(s);
 	nio_puts(&s->io, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
 	    "EXPIRE NEVER\r\nIMPLEMENTATION popbox-" POPBOX_VERSION
 	    "\r\n.\r\n");
 }
 
-static void open_failed(struct session *s, int e)
+static void open_failed(struct session *s, const char *dir, int e)
 {
-	const char *dir = s->conf->maildir;
 	char why[ERR_TEXT];
 
 	if (e == -EWOULDBLOCK) {
 		session_log(s, LG_NOTICE, "maildrop is in use", NULL);
-		reply_end(s, "[IN-USE] maildrop is in use", "in use");
+		reply_end(s, "[IN-USE] maildrop is in use", END_IN_USE);
 		return;
 	}
 	s->status = EXIT_TEMPORARY;
 	session_log(s, LG_ERR, dir, err_text(-e, why));
 	if (e == -ENOENT || e == -ENOTDIR || e == -ELOOP || e == -EACCES)
-		reply_end(s, "[SYS/PERM] no maildrop", "no maildrop");
+		reply_end(s, "[SYS/PERM] no maildrop", END_NO_MAILDROP);
 	else
-		reply_end(s, "[SYS/TEMP] cannot open maildrop", "no maildrop");
+		reply_end(s, "[SYS/TEMP] cannot open maildrop",
+		    END_NO_MAILDROP);
 }
 
 static void enter(struct session *s)
 {
+	const char *dir = ENABLE_FEATURE_MDPOP3D_AUTH && s->maildir[0] ?
+	    s->maildir : s->conf->maildir;
 	struct drop *d = &s->drop;
 	char number[24];
 	struct str t;
-	int e = drop_open(d, s->conf->maildir, !s->conf->fast_sizes);
+	int e = drop_open(d, dir, !s->conf->fast_sizes);
 
 	if (e) {
-		open_failed(s, e);
+		open_failed(s, dir, e);
 		return;
 	}
+	/* Where all of it holds that is no news. */
+	if (ENABLE_FEATURE_MDPOP3D_SANDBOX && !ENABLE_SANITIZE &&
+	    !s->conf->quiet && s->conf->listens == 0 && (s->conf->debug ||
+	    !d->sandbox.seccomp || !d->sandbox.landlock))
+		log_sandbox(&s->log, &d->sandbox);
 	if (d->skipped) {
 		str_init(&t, number, sizeof number);
 		str_u64(&t, d->skipped);
@@ -233,9 +240,12 @@ static void obey(struct session *s, const struct p3_line *c)
 	case P3_UIDL:
 		list(s, c, c->verb == P3_UIDL);
 		break;
+	case P3_APOP:
+	case P3_AUTH:
 	case P3_PASS:
-		if (ENABLE_FEATURE_MDPOP3D_AUTH &&
-		    login_pass(s, c->arg[0]))
+	case P3_STLS:
+	case P3_USER:
+		if (ENABLE_FEATURE_MDPOP3D_AUTH && login_obey(s, c))
 			enter(s);
 		break;
 	case P3_QUIT:
@@ -254,48 +264,14 @@ static void obey(struct session *s, const struct p3_line *c)
 	case P3_TOP:
 		top(s, c);
 		break;
-	case P3_USER:
-		if (ENABLE_FEATURE_MDPOP3D_AUTH)
-			login_user(s, c->arg[0]);
-		break;
 	default:
 		reply_ok(s);
 	}
 }
 
-static bool mentions_pass(const char *p, size_t n)
+static bool is_known(const struct session *s, enum p3_verb verb)
 {
-	for (; n >= 4; p++, n--) {
-		size_t i = 0;
-
-		while (i < 4 && ascii_lower(p[i]) == "pass"[i])
-			i++;
-		if (i == 4)
-			return true;
-	}
-	return false;
-}
-
-/*
- * -d: what the client says, but no password, however it was mistyped.
- * Before login a line that is no command may be one all by itself.
- */
-static void log_line(struct session *s, const char *line, size_t len)
-{
-	char buf[4 * P3_LINE];
-	struct str safe;
-	size_t word = str_span(line, ' ');
-	bool hide = mentions_pass(line, len) ||
-	    (s->state == P3_AUTHORIZATION && p3_verb(line, word) < 0);
-
-	str_init(&safe, buf, sizeof buf);
-	if (hide && p3_verb(line, word) == P3_PASS)
-		str_put(&safe, "PASS ");
-	if (hide)
-		str_put(&safe, "<hidden>");
-	else
-		str_safe(&safe, line, len, len);
-	session_log(s, LG_DEBUG, "command", safe.p);
+	return !ENABLE_FEATURE_MDPOP3D_AUTH || login_offers(s, verb);
 }
 
 static void command(struct session *s, size_t len)
@@ -305,8 +281,10 @@ static void command(struct session *s, size_t len)
 	int e;
 
 	if (ENABLE_FEATURE_MDPOP3D_DEBUG && s->conf->debug)
-		log_line(s, s->line, len);
+		debug_line(s, s->line, len);
 	e = p3_parse(&c, s->line, len);
+	if ((e == 0 || e == P3_EARGS) && !is_known(s, c.verb))
+		e = P3_EUNKNOWN;
 	if (e == P3_EARGS)
 		reply_err(s, "wrong arguments");
 	else if (e)
@@ -325,7 +303,7 @@ static void command(struct session *s, size_t len)
 static void refuse_long_line(struct session *s)
 {
 	if (ENABLE_FEATURE_MDPOP3D_DEBUG && s->conf->debug)
-		session_log(s, LG_DEBUG, "command", "<line too long>");
+		debug_text(s, "<line too long>");
 	s->user_given = false;
 	reply_err(s, "line too long");
 }
@@ -336,14 +314,14 @@ static void too_bad(struct session *s)
 	    BAD_BEFORE_LOGIN;
 
 	if (!s->end && s->bad > most)
-		s->end = "too many bad commands";
+		s->end = END_BAD;
 }
 
-/* The client is lost; -c takes that for a QUIT. */
-static void lost(struct session *s, int how)
+/* -c takes that for a QUIT. */
+void session_lost(struct session *s, int how)
 {
-	s->end = how == NIO_TIMEOUT ? "timeout" :
-	    how == NIO_EOF ? "disconnected" : "connection lost";
+	s->end = how == NIO_TIMEOUT ? END_TIMEOUT :
+	    how == NIO_EOF ? END_EOF : END_LOST;
 	if (s->conf->commit && s->state == P3_TRANSACTION)
 		(void)update(s);
 }
@@ -362,50 +340,32 @@ static void serve(struct session *s)
 		else if (e == 0)
 			command(s, len);
 		else
-			lost(s, e);
+			session_lost(s, e);
 		if (secret)
 			session_forget(s);
 		if (!s->end && s->io.failed)
-			lost(s, s->io.failed);
+			session_lost(s, s->io.failed);
 		too_bad(s);
 	}
 }
 
-static void put_count(struct str *t, size_t messages, uint64_t octets,
-    const char *what)
+void session_greet(struct session *s)
 {
-	str_u64(t, messages);
-	str_char(t, '/');
-	str_u64(t, octets);
-	str_put(t, what);
-}
-
-static void log_end(struct session *s)
-{
-	const struct drop *d = &s->drop;
-	char buf[160];
-	struct str t;
-
-	str_init(&t, buf, sizeof buf);
-	str_put(&t, s->end);
-	str_put(&t, " (");
-	put_count(&t, d->left, d->left_octets, " msgs/bytes left, ");
-	put_count(&t, d->deleted, d->deleted_octets, " deleted)");
-	session_log(s, LG_INFO, t.p, NULL);
-}
-
-void session_run(struct session *s)
-{
-	if (!s->conf->quiet)
-		session_log(s, LG_INFO, "connect", NULL);
-	if (s->conf->preauth)
-		enter(s);
-	else
-		reply_ok(s);
+	nio_puts(&s->io, "+OK");
+	if (ENABLE_FEATURE_MDPOP3D_APOP && s->stamp[0]) {
+		nio_puts(&s->io, " ");
+		nio_puts(&s->io, s->stamp);
+	}
+	nio_puts(&s->io, "\r\n");
 	serve(s);
-	(void)nio_flush(&s->io);
+	if (!ENABLE_FEATURE_MDPOP3D_PRIVSEP && !s->updated)
+		drop_unmark_all(&s->drop);
+}
+
+void session_work(struct session *s)
+{
+	enter(s);
+	serve(s);
 	if (!s->updated)
 		drop_unmark_all(&s->drop);
-	if (!s->conf->quiet)
-		log_end(s);
 }

@@ -85,7 +85,7 @@ class Mailbox:
         self.messages.append((label, data, name))
 
     def serve(self, *args):
-        return listener("-P", self.users.path, *args)
+        return listener("-b", "0", "-P", self.users.path, *args)
 
     def left(self):
         """Labels of the messages that are still there."""

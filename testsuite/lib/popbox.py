@@ -62,6 +62,11 @@ def need(*symbols):
             raise Skip(name + " is not configured")
 
 
+def sandboxed():
+    """Do seccomp and Landlock hold after login?"""
+    return config("FEATURE_MDPOP3D_SANDBOX") and not config("SANITIZE")
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("needs root")

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+//kbuild:obj-y += libmd/sandbox.o
+/* What sandbox.h promises, but for seccomp: that is in sandboxcalls.c. */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "sandboxcalls.h"
+
+/* ---- Landlock, for which the libc's headers may be too old ---- */
+
+#ifdef SYS_landlock_create_ruleset
+enum { LANDLOCK = SYS_landlock_create_ruleset };
+#elif defined SYS_openat2	/* 7 before it everywhere */
+enum { LANDLOCK = SYS_openat2 + 7 };
+#else
+enum { LANDLOCK = -3 };
+#endif
+
+enum { CREATE = LANDLOCK, ADD_RULE, RESTRICT };
+enum { ASK_VERSION = 1 };	/* flag of CREATE */
+enum { PATH_BENEATH = 1 };	/* kind of rule */
+
+enum {				/* rights */
+	READ_FILE = 1 << 2,
+	READ_DIR = 1 << 3,
+	REMOVE_FILE = 1 << 5,
+	MAKE_REG = 1 << 8,
+	REFER = 1 << 13		/* rename and link between directories */
+};
+
+enum { USER_RIGHTS = READ_FILE | READ_DIR | REMOVE_FILE | MAKE_REG | REFER };
+
+/* What rules are about: all there is to be denied. */
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+struct __attribute__((packed)) beneath {
+	uint64_t rights;
+	int32_t dir;
+};
+
+/* ABI 1 would forbid to move a message from new/ to cur/. */
+static int usable_abi(void)
+{
+	long abi = syscall(CREATE, NULL, 0, ASK_VERSION);
+
+	return abi < 2 ? 0 : (int)abi;
+}
+
+/* A right that this kernel has not heard of is an error to it. */
+static struct ruleset all_rights(int abi)
+{
+	struct ruleset r = { .fs = 2 * REFER - 1 };
+
+	if (abi >= 3)
+		r.fs |= 1 << 14;	/* truncate */
+	if (abi >= 5)
+		r.fs |= 1 << 15;	/* ioctl of a device */
+	if (abi >= 4)
+		r.net = 1 << 0 | 1 << 1;	/* TCP: bind, connect */
+	if (abi >= 6)
+		r.scoped = 1 << 0 | 1 << 1;	/* abstract sockets, signals */
+	return r;
+}
+
+/* Takes all but `rights` below `dir` (-1: nowhere); the ABI, or 0. */
+static int take_files(int dir, uint64_t rights)
+{
+	struct beneath b = { .rights = rights, .dir = dir };
+	int abi = usable_abi(), fd;
+	struct ruleset r = all_rights(abi);
+
+	if (!abi)
+		return 0;
+	fd = (int)syscall(CREATE, &r, sizeof r, 0);
+	if (fd < 0)
+		return 0;
+	if ((dir >= 0 && syscall(ADD_RULE, fd, PATH_BENEATH, &b, 0) < 0) ||
+	    syscall(RESTRICT, fd, 0) < 0)
+		abi = 0;
+	close(fd);
+	return abi;
+}
+
+/* ---- one process each ---- */
+
+static int limit(int what, rlim_t most)
+{
+	const struct rlimit r = { .rlim_cur = most, .rlim_max = most };
+
+	return setrlimit(what, &r);
+}
+
+/*
+ * The parser may poll two descriptors: with more than its limit poll(2)
+ * fails.  It cannot open a third, but keeps those that it has.
+ */
+static int limit_parser(void)
+{
+	if (limit(RLIMIT_NOFILE, 2) < 0)
+		return -1;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+static int confine(enum sb_part part, int dir, uint64_t rights, struct sb *has)
+{
+	*has = (struct sb){ .seccomp = false };
+	if (ENABLE_SANITIZE)
+		return 0;
+	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_NPROC, 0) < 0)
+		return -errno;
+	/* Both that follow want it; a kernel without it has neither. */
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	has->landlock = take_files(dir, rights);
+	if (part == SB_PARSER && limit_parser() < 0)
+		return -errno;
+	has->seccomp = sb_take_calls(part);
+	if (ENABLE_SANDBOX_REQUIRED && !(has->seccomp && has->landlock))
+		return -ENOSYS;
+	return 0;
+}
+
+int sb_parser(struct sb *has)
+{
+	return confine(SB_PARSER, -1, 0, has);
+}
+
+int sb_checker(struct sb *has)
+{
+	int root, e;
+
+	*has = (struct sb){ .seccomp = false };
+	/* Nobody knows what a module of the name service does. */
+	if (ENABLE_USERDB_NSS)
+		return 0;
+	root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	e = confine(SB_CHECKER, root, READ_FILE, has);
+	close(root);
+	return e;
+}
+
+int sb_user(int dir, struct sb *has)
+{
+	return confine(SB_USER, dir, USER_RIGHTS, has);
+}
+
+void sb_probe(struct sb *has)
+{
+	*has = (struct sb){ .seccomp = false };
+	if (ENABLE_SANITIZE)
+		return;
+	has->landlock = usable_abi();
+	has->seccomp = sb_can_take_calls();
+}
+
+void sb_private(bool may_exec)
+{
+	/* The sanitizers look for leaks by ptrace, and some run on exec. */
+	if (!ENABLE_SANITIZE) {
+		(void)limit(RLIMIT_CORE, 0);
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	}
+	if (!may_exec)
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* ---- the empty directory ---- */
+
+/* Into a directory that is root's own; 0 or -errno. */
+static int enter(const char *path)
+{
+	struct stat st;
+	int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	int e = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || fchdir(fd) < 0)
+		e = -errno;
+	else if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		e = -EPERM;
+	close(fd);
+	return e;
+}
+
+/* A new one, gone at once: in a directory without a name nothing is made. */
+static int enter_new(const char *parent)
+{
+	char path[64];
+	unsigned char chance[12] = { 0 };
+	struct str s;
+	int e;
+
+	(void)!getrandom(chance, sizeof chance, GRND_NONBLOCK);
+	str_init(&s, path, sizeof path);
+	str_put(&s, parent);
+	str_put(&s, "/.popbox-");
+	str_u64(&s, (uint64_t)getpid());
+	str_hex(&s, chance, sizeof chance);
+	if (mkdir(path, 0) < 0)
+		return -errno;
+	e = enter(path);
+	return rmdir(path) < 0 && e == 0 ? -errno : e;
+}
+
+static int enter_empty(void)
+{
+	/* proc's own is always empty; nobody knows why it is there. */
+	static const char ready[][16] = { "/proc/tty/ldisc", "/var/empty" };
+	static const char parent[][5] = { "/run", "/tmp", "/dev", "" };
+	int e = -1;
+
+	for (size_t i = 0; e && i < sizeof ready / sizeof *ready; i++)
+		e = enter(ready[i]);
+	for (size_t i = 0; e && i < sizeof parent / sizeof *parent; i++)
+		e = enter_new(parent[i]);
+	return e;
+}
+
+int sb_leave(uid_t uid)
+{
+	gid_t gid = (gid_t)uid;
+	int e;
+
+	if (geteuid() != 0)
+		return 0;
+	e = enter_empty();
+	if (e)
+		return e;
+	if (chroot(".") < 0 || chdir("/") < 0 || setgroups(0, NULL) < 0 ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	/* The way back must be gone. */
+	return setuid(0) == 0 ? -EPERM : 0;
+}
