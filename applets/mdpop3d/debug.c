@@ -41,7 +41,8 @@ void debug_line(struct session *s, const char *line, size_t len)
 	struct str safe;
 	int verb = p3_verb(line, str_span(line, ' '));
 	bool hide = mentions(line, len, "pass") ||
-	    mentions(line, len, "auth") || (s->state == P3_AUTHORIZATION && verb < 0);
+	    mentions(line, len, "auth") ||
+	    (s->state == P3_AUTHORIZATION && verb < 0);
 
 	str_init(&safe, buf, sizeof buf);
 	if (hide && verb >= 0) {

@@ -174,7 +174,8 @@ static bool is_allowed(const struct monitor *m, const struct pv_request *r)
 	case PV_LOG:
 		return ENABLE_FEATURE_MDPOP3D_DEBUG && c->debug;
 	case PV_STLS:
-		return ENABLE_FEATURE_MDPOP3D_STLS && c->tls.control >= 0 && !s->tls;
+		return ENABLE_FEATURE_MDPOP3D_STLS && !s->tls &&
+		    c->tls.control >= 0;
 	case PV_APOP:
 		if (!ENABLE_FEATURE_MDPOP3D_APOP || !c->apop)
 			return false;

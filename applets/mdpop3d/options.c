@@ -293,7 +293,8 @@ static int check_options(const struct conf *c)
 		return misuse("one way to log in: ", "-P, -C or -p");
 	if (ENABLE_FEATURE_MDPOP3D_APOP && c->apop && c->users_file)
 		return misuse("hashes do not do for APOP: ", "-P");
-	if (ENABLE_FEATURE_MDPOP3D_STLS && c->tls_first && (c->tls.control < 0 || listening(c)))
+	if (ENABLE_FEATURE_MDPOP3D_STLS && c->tls_first &&
+	    (c->tls.control < 0 || listening(c)))
 		return misuse("no TLS from above (SSLCTLFD): ", "-E");
 	if (listening(c) && c->host)
 		return misuse("each client has its own address: ", "-r or -R");

@@ -21,24 +21,31 @@ from popbox import _top
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.dirname(POPBOX))
 KERNELS = BUILD + "/kernels"
 
-# qemu's command and machine, console, network card, compiler
+# qemu's command and machine, console, network card
 MACHINES = {
-    "amd64": ("x86_64 -M pc -cpu max", "ttyS0",
-              "virtio-net-pci,romfile=", None),
+    "amd64": ("x86_64 -M pc -cpu max", "ttyS0", "virtio-net-pci,romfile="),
     "arm64": ("aarch64 -M virt -cpu cortex-a53", "ttyAMA0",
-              "virtio-net-pci,romfile=", "aarch64-linux-gnu-"),
+              "virtio-net-pci,romfile="),
     "armhf": ("arm -M virt -cpu cortex-a15", "ttyAMA0",
-              "virtio-net-pci,romfile=", "arm-linux-gnueabihf-"),
-    "mipsel": ("mipsel -M malta -cpu 24Kf", "ttyS0",
-               "pcnet,romfile=", "mipsel-linux-gnu-"),
-    "s390x": ("s390x -M s390-ccw-virtio", "ttysclp0",
-              "virtio-net-ccw", "s390x-linux-gnu-"),
+              "virtio-net-pci,romfile="),
+    "mipsel": ("mipsel -M malta -cpu 24Kf", "ttyS0", "pcnet,romfile="),
+    "s390x": ("s390x -M s390-ccw-virtio", "ttysclp0", "virtio-net-ccw"),
+}
+
+# What a build is told; nothing where the host's own compiler does it.
+CROSS_COMPILE = {
+    "amd64": "",
+    "arm64": "aarch64-linux-gnu-",
+    "armhf": "arm-linux-gnueabihf-",
+    "mips": "mips-linux-gnu-",
+    "mipsel": "mipsel-linux-gnu-",
+    "s390x": "s390x-linux-gnu-",
 }
 
 # A whole boot, tests included, in the emulator of a busy machine.
 BOOT = 120
 
-_building = {machine: threading.Lock() for machine in MACHINES}
+_building = {machine: threading.Lock() for machine in CROSS_COMPILE}
 _built = set()
 
 
@@ -47,7 +54,7 @@ def build(machine, name="server", settings=()):
     out = "%s/%s-%s" % (KERNELS, name, machine)
     with _building[machine]:
         if out not in _built:
-            _make(MACHINES[machine][3], out, settings)
+            _make(CROSS_COMPILE[machine], out, settings)
         _built.add(out)
     return out
 
@@ -60,7 +67,7 @@ def _make(cross, out, settings):
     xcrypt = os.path.abspath(os.environ.get("XCRYPT_DIR") or BUILD + "/xcrypt")
     _run([os.environ.get("MAKE") or "make", "--no-print-directory", "-s",
           "O=" + out, "KCONFIG_CONFIG=%s/.config" % out,
-          "XCRYPT_DIR=" + xcrypt, "CROSS_COMPILE=" + (cross or ""),
+          "XCRYPT_DIR=" + xcrypt, "CROSS_COMPILE=" + cross,
           "all", out + "/unit/sandbox"])
     compiler = (cross + "gcc" if cross else
                 "musl-gcc" if shutil.which("musl-gcc") else "gcc")
@@ -119,7 +126,7 @@ class Guest:
     """A kernel, an initramfs and their console."""
 
     def __init__(self, machine, initramfs, kernel=None, append=""):
-        command, console, card, _ = MACHINES[machine]
+        command, console, card = MACHINES[machine]
         directory = scratch("guest")
         self.path = directory + "/console"
         at = "%s/%s" % (KERNELS, kernel or machine)
@@ -175,12 +182,18 @@ class Guest:
         return Client(sock.fileno(), owner=sock)
 
 
-def ready(machine, kernel=None):
-    """Ends the test where a machine cannot be tried."""
-    command, _, _, cross = MACHINES[machine]
-    for program in ("qemu-system-" + command.split()[0],
-                    (cross or "") + "gcc"):
-        if not shutil.which(program):
-            raise Skip("no " + program)
+def need_compiler(machine):
+    """Ends the test where nothing compiles for it."""
+    compiler = CROSS_COMPILE[machine] + "gcc"
+    if not shutil.which(compiler):
+        raise Skip("no " + compiler)
+
+
+def need_kernel(machine, kernel=None):
+    """Ends the test where the machine or its kernel is not there."""
+    program = "qemu-system-" + MACHINES[machine][0].split()[0]
+    if not shutil.which(program):
+        raise Skip("no " + program)
     if not os.path.exists("%s/%s/vmlinuz" % (KERNELS, kernel or machine)):
         raise Skip("no kernel: scripts/kernels fetches it")
+    need_compiler(machine)

@@ -30,7 +30,7 @@ def verdicts():
         (0, OK, "joe", "61601", "61602", pam.home + "/joe", ""),
         "a yescrypt user", repr(v))
     is_(sorted(v.groups.split(",")), ["61602", "61603"], "his groups", repr(v))
-    ok(v.took < 1.5, "no delay of its own", repr(v))
+    ok(quick(pam, "joe", "pass word", v), "no delay of its own", repr(v))
     for user, word, code, name in (
             ("joe", "pass worD", PASSWORD, "joe"),
             ("joe", "", PASSWORD, "joe"),
@@ -47,7 +47,14 @@ def verdicts():
         is_(v.whole and (v.uid, v.gid, v.groups, v.home, v.maildir),
             ("",) * 5, "%r: nothing but a name" % user, repr(v))
         ok(v.whole and v.detail, "%r: and a word for the log" % user, repr(v))
-        ok(v.took < 1.5, "%r: no delay of its own" % user, repr(v))
+        ok(quick(pam, user, word, v), "%r: no delay of its own" % user,
+           repr(v))
+
+
+def quick(pam, user, word, v):
+    """pam_unix wants two seconds; a busy machine would once."""
+    return v.took < 1.4 or any(pam.ask(user, word).took < 1.4
+                               for _ in range(3))
 
 
 @test

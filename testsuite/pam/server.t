@@ -72,10 +72,14 @@ def delays():
     pam.odd("sleep=1", "return=7", name="slow")
     for service, user in (("pop3", "joe"), ("pop3", "unknown"),
                           ("fast", "joe"), ("slow", "joe")):
-        c = pam.login(user, "wrong", "-p", service)
-        is_(c.pass_reply, REFUSED, "%s, %s" % (service, user))
-        ok(1.9 <= c.took < 3.5, "%s, %s: two seconds" % (service, user),
-           "%.2f s" % c.took)
+        # A busy machine may make it long once, but not each time.
+        times = []
+        while not times or (times[-1] > 3.5 and len(times) < 5):
+            c = pam.login(user, "wrong", "-p", service)
+            is_(c.pass_reply, REFUSED, "%s, %s" % (service, user))
+            times.append(c.took)
+        ok(1.9 <= min(times) < 3.5, "%s, %s: two seconds" % (service, user),
+           times)
 
 
 @test

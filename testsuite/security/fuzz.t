@@ -76,6 +76,9 @@ def build():
             file.write("# CONFIG_%s is not set\n" % symbol)
     compile_world = ["clang", "-g", "-O1", "-Wall", "-Wextra", "-c", "-o",
                      world, TOOLS + "/aflsession.c"]
+    # make does not know of this part
+    if os.path.exists(OUT + "/popbox_unstripped"):
+        os.remove(OUT + "/popbox_unstripped")
     for command in (compile_world, settings + ["olddefconfig"],
                     settings + ["all"]):
         status, said = run(command, env=environment())

@@ -70,8 +70,7 @@ def bytes_of_names():
         is_(commands(lines), sent, "C122 USER with %d..%d: each once, "
             "as it was sent" % (part[0], part[-1]))
         count += len(lines)
-    figure(25, "records of every byte in USER, with -d: lines that are none",
-           "%d: 0" % count)
+    figure(25, "records of a USER with each byte, with -d", count)
 
 
 @test

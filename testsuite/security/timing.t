@@ -146,7 +146,8 @@ def refusals():
         return skip("C30 the same time", "sanitizers take theirs")
     ok(spread_of <= APART, "C30 medians of %d each: at most %g ms apart" % (
         trials, APART * 1000), {k: "%.4f" % v for k, v in best.items()})
-    figure(18, "replies of %d kinds of refusals that differ" % len(KINDS), 0)
+    figure(18, "different replies to %d kinds of refusals" % len(KINDS),
+           len(texts))
     figure(18, "medians of %d each, furthest apart, ms" % trials,
            "%.2f" % (spread_of * 1000))
     figure(17, "shortest time from PASS to a refusal, s", "%.3f" % soonest)

@@ -52,7 +52,7 @@ struct flow {
 	bool end;		/* nothing comes after it */
 };
 
-static void die(const char *what)
+static void give_up(const char *what)
 {
 	perror(what);
 	exit(111);
@@ -70,7 +70,7 @@ static void connect_ends(bool both_ways, int *ours, int *theirs)
 
 	if ((both_ways ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 	    fd) : pipe2(fd, O_CLOEXEC)) < 0)
-		die("channels");
+		give_up("channels");
 	*ours = fd[0];
 	*theirs = fd[1];
 }
@@ -107,7 +107,7 @@ static void export_channels(const struct channels *c)
 		fd[i] = i > 0 && c->theirs[i] == c->theirs[i - 1] ?
 		    fd[i - 1] : fcntl(c->theirs[i], F_DUPFD, lowest);
 		if (fd[i] < 0)
-			die("F_DUPFD");
+			give_up("F_DUPFD");
 		snprintf(number, sizeof number, "%d", fd[i]);
 		setenv(name[i], number, 1);
 	}
@@ -118,7 +118,7 @@ static pid_t start(const struct channels *c, int net, char **argv)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		die("fork");
+		give_up("fork");
 	if (pid > 0)
 		return pid;
 	signal(SIGPIPE, SIG_DFL);
@@ -126,7 +126,7 @@ static pid_t start(const struct channels *c, int net, char **argv)
 	dup2(net, 1);
 	export_channels(c);
 	execvp(argv[0], argv);
-	die(argv[0]);
+	give_up(argv[0]);
 	return -1;
 }
 
@@ -313,7 +313,7 @@ static int serve(int net, char **argv)
 	close(c.from);
 	close(net);
 	if (waitpid(pid, &status, 0) < 0)
-		die("waitpid");
+		give_up("waitpid");
 	status = WIFEXITED(status) ? WEXITSTATUS(status) :
 	    128 + WTERMSIG(status);
 	tell("status ", status == 0 ? "0" : "not 0");
@@ -332,11 +332,11 @@ static int listen_on(const char *address, const char *port)
 	const int on = 1;
 
 	if (!is_six && inet_pton(AF_INET, address, &four.sin_addr) != 1)
-		die(address);
+		give_up(address);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (bind(fd, is_six ? (void *)&six : (void *)&four,
 	    is_six ? sizeof six : sizeof four) < 0 || listen(fd, 128) < 0)
-		die(port);
+		give_up(port);
 	return fd;
 }
 
@@ -351,7 +351,7 @@ static void accept_all(int listener, bool once, char **argv)
 			;
 		net = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (net < 0)
-			die("accept");
+			give_up("accept");
 		if ((pid = fork()) == 0) {
 			close(listener);
 			_exit(serve(net, argv));
