@@ -236,7 +236,7 @@ const char mdpop3d_usage[] = MDPOP3D_USAGE;
 
 int mdpop3d_main(int argc, char **argv);
 
-static struct session session;
+static struct session session __attribute__((aligned(4096)));
 
 static void find_host(struct session *s, const struct nio_addr *from)
 {

@@ -27,7 +27,7 @@ struct pa_request {
 	const char *host;	/* PAM_RHOST, or null */
 	const char *user;
 	char *pass;		/* is wiped */
-	const char *stamp;	/* of the greeting, with APOP; else null or "" */
+	const char *stamp;	/* of the greeting, for APOP; or null, or "" */
 };
 
 struct pa_verdict {
@@ -38,7 +38,7 @@ struct pa_verdict {
 	char detail[AU_FIELD];	/* for the log, or "" */
 };
 
-/* Names of services are those of files: letters, digits, "_", "-." inside. */
+/* Services are called as files are: letters, digits, "_", inside "-." too. */
 bool pa_is_service(const char *name);
 
 /*

@@ -76,10 +76,10 @@ static struct ruleset all_rights(int abi)
 	return r;
 }
 
-/* Takes all but `rights` below `dir` (-1: nowhere); the ABI, or 0. */
-static int take_files(int dir, uint64_t rights)
+/* Takes all but the user's rights below `dir`; the ABI, or 0. */
+static int take_files(int dir)
 {
-	struct beneath b = { .rights = rights, .dir = dir };
+	struct beneath b = { .rights = USER_RIGHTS, .dir = dir };
 	int abi = usable_abi(), fd;
 	struct ruleset r = all_rights(abi);
 
@@ -88,7 +88,7 @@ static int take_files(int dir, uint64_t rights)
 	fd = (int)syscall(CREATE, &r, sizeof r, 0);
 	if (fd < 0)
 		return 0;
-	if ((dir >= 0 && syscall(ADD_RULE, fd, PATH_BENEATH, &b, 0) < 0) ||
+	if (syscall(ADD_RULE, fd, PATH_BENEATH, &b, 0) < 0 ||
 	    syscall(RESTRICT, fd, 0) < 0)
 		abi = 0;
 	close(fd);
@@ -104,18 +104,7 @@ static int limit(int what, rlim_t most)
 	return setrlimit(what, &r);
 }
 
-/*
- * The parser may poll two descriptors: with more than its limit poll(2)
- * fails.  It cannot open a third, but keeps those that it has.
- */
-static int limit_parser(void)
-{
-	if (limit(RLIMIT_NOFILE, 2) < 0)
-		return -1;
-	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-}
-
-static int confine(enum sb_part part, int dir, uint64_t rights, struct sb *has)
+static int confine(enum sb_part part, int dir, struct sb *has)
 {
 	*has = (struct sb){ .seccomp = false };
 	if (ENABLE_SANITIZE)
@@ -124,8 +113,10 @@ static int confine(enum sb_part part, int dir, uint64_t rights, struct sb *has)
 		return -errno;
 	/* Both that follow want it; a kernel without it has neither. */
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	has->landlock = take_files(dir, rights);
-	if (part == SB_PARSER && limit_parser() < 0)
+	/* The others have no call that it would be about. */
+	has->landlock = part == SB_USER ? take_files(dir) : usable_abi();
+	/* poll(2) of more than so many fails; none can be opened any more. */
+	if (part == SB_PARSER && limit(RLIMIT_NOFILE, 2) < 0)
 		return -errno;
 	has->seccomp = sb_take_calls(part);
 	if (ENABLE_SANDBOX_REQUIRED && !(has->seccomp && has->landlock))
@@ -135,28 +126,19 @@ static int confine(enum sb_part part, int dir, uint64_t rights, struct sb *has)
 
 int sb_parser(struct sb *has)
 {
-	return confine(SB_PARSER, -1, 0, has);
+	return confine(SB_PARSER, -1, has);
 }
 
 int sb_checker(struct sb *has)
 {
-	int root, e;
-
 	*has = (struct sb){ .seccomp = false };
 	/* Nobody knows what a module of the name service does. */
-	if (ENABLE_USERDB_NSS)
-		return 0;
-	root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	e = confine(SB_CHECKER, root, READ_FILE, has);
-	close(root);
-	return e;
+	return ENABLE_USERDB_NSS ? 0 : confine(SB_CHECKER, -1, has);
 }
 
 int sb_user(int dir, struct sb *has)
 {
-	return confine(SB_USER, dir, USER_RIGHTS, has);
+	return confine(SB_USER, dir, has);
 }
 
 void sb_probe(struct sb *has)
@@ -233,14 +215,11 @@ static int enter_empty(void)
 	return e;
 }
 
-int sb_leave(uid_t uid)
+static int leave_root(uid_t uid)
 {
 	gid_t gid = (gid_t)uid;
-	int e;
+	int e = enter_empty();
 
-	if (geteuid() != 0)
-		return 0;
-	e = enter_empty();
 	if (e)
 		return e;
 	if (chroot(".") < 0 || chdir("/") < 0 || setgroups(0, NULL) < 0 ||
@@ -248,4 +227,14 @@ int sb_leave(uid_t uid)
 		return -errno;
 	/* The way back must be gone. */
 	return setuid(0) == 0 ? -EPERM : 0;
+}
+
+int sb_leave(uid_t uid)
+{
+	int e = geteuid() == 0 ? leave_root(uid) : 0;
+
+	/* Not before: a change of identity clears it. */
+	if (e == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		e = -errno;
+	return e;
 }

@@ -29,8 +29,9 @@ void sb_private(bool may_exec);
 
 /*
  * As root: into an empty directory that nobody can fill, and to a uid, a
- * gid of the same number and no groups, for good.  Not as root: nothing.
- * 0 or -errno, and then the process is fit only to end.
+ * gid of the same number and no groups, for good.  Also where not root: it
+ * ends when its parent does.  0 or -errno, and then the process is fit only
+ * to end.
  */
 int sb_leave(uid_t uid);
 

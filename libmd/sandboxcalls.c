@@ -212,7 +212,7 @@ enum { RULES = sizeof rules / sizeof *rules, LONGEST = 6 };
 
 struct program {
 	unsigned short len;
-	struct sock_filter code[8 + LONGEST * RULES];
+	struct sock_filter code[8 + (LONGEST + 2) * RULES];
 };
 
 static void put(struct program *p, uint16_t code, uint32_t k)
@@ -237,6 +237,7 @@ static void put_return(struct program *p, uint32_t action)
 	put(p, BPF_RET | BPF_K, action);
 }
 
+/* What it does not decide goes on behind it. */
 static void put_rule(struct program *p, const struct rule *r)
 {
 	const uint32_t number = offsetof(struct seccomp_data, nr);
@@ -255,8 +256,63 @@ static void put_rule(struct program *p, const struct rule *r)
 		put_load(p, number);
 }
 
+/* Rules are sorted; those for one number stay together, in their order. */
+static int middle(const struct rule **r, int n)
+{
+	int half = n / 2;
+
+	while (half > 0 && r[half]->number == r[half - 1]->number)
+		half--;
+	if (half > 0)
+		return half;
+	while (half < n && r[half]->number == r[0]->number)
+		half++;
+	return half;
+}
+
+/*
+ * A search by halves: the kernel tries a new filter with every number there
+ * is, which for a chain of comparisons takes longer than a fork.
+ */
+static void put_search(struct program *p, const struct rule **r, int n)
+{
+	int half = middle(r, n), node = p->len;
+
+	if (half == n) {
+		for (int i = 0; i < n; i++)
+			put_rule(p, r[i]);
+		put_return(p, SECCOMP_RET_KILL_PROCESS);
+		return;
+	}
+	put(p, BPF_JMP | BPF_JGE | BPF_K, r[half]->number);
+	put_search(p, r, half);
+	p->code[node].jt = (uint8_t)(p->len - node - 1);
+	put_search(p, r + half, n - half);
+}
+
+/* The rules of a part, by number, which each machine has its own way. */
+static int sort_rules(const struct rule **r, enum sb_part part)
+{
+	int n = 0;
+
+	for (int i = 0; i < RULES; i++) {
+		int at = n;
+
+		if (!(rules[i].parts & part))
+			continue;
+		for (; at > 0 && r[at - 1]->number > rules[i].number; at--)
+			r[at] = r[at - 1];
+		r[at] = &rules[i];
+		n++;
+	}
+	return n;
+}
+
 static void put_program(struct program *p, enum sb_part part)
 {
+	const struct rule *sorted[RULES];
+	int n = sort_rules(sorted, part);
+
 	p->len = 0;
 	put_load(p, offsetof(struct seccomp_data, arch));
 	put_if(p, MACHINE | WORD_SIZE | LITTLE_ENDIAN_FLAG, 1);
@@ -266,10 +322,7 @@ static void put_program(struct program *p, enum sb_part part)
 	/* What a tracer has skipped: it does nothing. */
 	put_if(p, UINT32_MAX, 1);
 	put_return(p, SECCOMP_RET_ALLOW);
-	for (int i = 0; i < RULES; i++)
-		if (rules[i].parts & part)
-			put_rule(p, &rules[i]);
-	put_return(p, SECCOMP_RET_KILL_PROCESS);
+	put_search(p, sorted, n);
 }
 
 static int install(const struct sock_fprog *f)

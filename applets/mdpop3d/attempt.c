@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -71,15 +72,34 @@ static void cannot_become(struct session *s, const char *what, int e)
 	reply_end(s, "[SYS/PERM] cannot open maildrop", END_NO_MAILDROP);
 }
 
-/* All that this process has no use for; what was left open to us, too. */
-void attempt_close_others(const struct session *s, bool tls)
+static bool is_wanted(const struct session *s, bool tls, int fd)
 {
 	const struct ucspi_tls *t = &s->conf->tls;
 
-	for (int fd = STDERR_FILENO + 1; fd <= LAST_FD; fd++)
-		if (fd != s->log.fd && fd != s->monitor &&
-		    (!tls || (fd != t->in && fd != t->out)))
-			close(fd);
+	return fd == s->log.fd || fd == s->monitor ||
+	    (tls && (fd == t->in || fd == t->out));
+}
+
+#ifndef SYS_close_range		/* headers from before Linux 5.9 */
+#define SYS_close_range -1
+#endif
+
+/* What was left open to us, too. */
+void attempt_close_others(const struct session *s, bool tls)
+{
+	int fd = STDERR_FILENO + 1;
+
+	while (fd <= LAST_FD) {
+		int first = fd;
+
+		while (fd <= LAST_FD && !is_wanted(s, tls, fd))
+			fd++;
+		if (fd > first && syscall(SYS_close_range, first,
+		    fd > LAST_FD ? INT32_MAX : fd - 1, 0) < 0)
+			while (first < fd)
+				close(first++);
+		fd++;
+	}
 }
 
 /* With TLS on, the way around it is no longer there. */

@@ -240,7 +240,7 @@ bool login_offers(const struct session *s, enum p3_verb verb)
 {
 	switch (verb) {
 	case P3_APOP:
-		return ENABLE_FEATURE_MDPOP3D_APOP && s->conf->apop;
+		return ENABLE_FEATURE_MDPOP3D_APOP && s->stamp[0];
 	case P3_AUTH:
 		return ENABLE_FEATURE_MDPOP3D_SASL;
 	case P3_STLS:

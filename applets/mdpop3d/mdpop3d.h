@@ -143,13 +143,13 @@ struct session {
 	bool user_given;	/* the last command was a USER */
 	bool updated;		/* the UPDATE state was entered */
 	bool tls;		/* TLS is on */
-	struct nio io;
 	char line[P3_LINE];
 	char user[P3_LINE];
 	char stamp[STAMP];	/* of the greeting; empty without APOP */
 	char host[SAFE_NAME];
 	char name[SAFE_NAME];	/* of the user, for the log */
 	char maildir[256];	/* where a login has named one; else empty */
+	struct nio io;		/* all that waits for a login in one page */
 	struct drop drop;
 };
 

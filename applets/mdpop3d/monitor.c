@@ -34,16 +34,18 @@ static void wipe_environment(void)
 /* Ends with an enum end, or with more where it could not begin. */
 static _Noreturn void run_parser(struct session *s)
 {
+	struct pollfd monitor = { .fd = s->monitor };
 	struct sb has;
 	int e;
 
-	listen_silence();
 	s->log.fd = -1;
 	attempt_close_others(s, true);
 	if (!ENABLE_SANITIZE)
 		close(STDERR_FILENO);
 	sb_private(false);
 	e = sb_leave(CONFIG_MDPOP3D_PARSER_UID);
+	if (poll(&monitor, 1, 0) > 0)	/* it has ended before */
+		_exit(END_LOST);
 	if (ENABLE_FEATURE_MDPOP3D_SANDBOX && e == 0)
 		e = sb_parser(&has);
 	if (e)
@@ -80,12 +82,16 @@ static int start_parser(struct monitor *m)
 	return m->parser < 0 ? -errno : 0;
 }
 
-/* A parser that is just ending ends as it would have. */
+/*
+ * A parser that is just ending ends as it would have.  One that cannot be
+ * killed, for root lacks CAP_KILL, ends when nobody is there any more.
+ */
 static int end_parser(const struct monitor *m)
 {
 	int status = 0;
 
-	kill(m->parser, SIGKILL);
+	if (kill(m->parser, SIGKILL) < 0)
+		shutdown(m->link, SHUT_RDWR);
 	while (waitpid(m->parser, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
@@ -177,7 +183,7 @@ static bool is_allowed(const struct monitor *m, const struct pv_request *r)
 		return ENABLE_FEATURE_MDPOP3D_STLS && !s->tls &&
 		    c->tls.control >= 0;
 	case PV_APOP:
-		if (!ENABLE_FEATURE_MDPOP3D_APOP || !c->apop)
+		if (!ENABLE_FEATURE_MDPOP3D_APOP || !s->stamp[0])
 			return false;
 		/* fall through */
 	default:

@@ -402,6 +402,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session.io.deadline = now + 60000;
 	if (setjmp(killed) == 0) {
 		session_greet(&session);
+		(void)nio_flush(&session.io);
 		assert(session.end > END_NOT && session.end < ENDS);
 		check_answers(session.end == END_TLS ? NOBODY_KNOWS : 0);
 	}

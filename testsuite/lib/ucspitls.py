@@ -262,7 +262,7 @@ def whole(what, client, box):
 
 
 def all_gone(what, server):
-    """No session is left, and none waits for somebody to wait for it."""
+    """No process of mdpop3d is left."""
     ok(wait_for(lambda: not server.sessions()), what + ": no session is left",
        server.sessions(), server.log())
 

@@ -164,9 +164,7 @@ def hang():
                 users.script("sleep %s\n" % seconds),
                 log="no answer in time")
     ok(28 < c.took < 40, "not more", "%.1f s" % c.took)
-    left = subprocess.run(["pgrep", "-f", "sleep " + seconds], check=False,
-                          stdout=subprocess.PIPE).stdout
-    is_(left, b"", "nothing is left of it")
+    is_(processes_with("sleep\0" + seconds), [], "nothing is left of it")
 
 
 @test

@@ -331,22 +331,8 @@ def hangs():
         "sh", "-c", '"$@" & while ! grep -q step= %s; do sleep 0.1; done; '
         "kill -9 $$" % path, "sh"])
     is_((v.record, v.heard), (b"", b""), "no answer", repr(v))
-    ok(wait_for(lambda: not running(mark)), "nothing is left of it",
-       running(mark))
-
-
-def running(mark):
-    """Command lines with this word."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as file:
-                line = file.read()
-        except OSError:
-            continue
-        if mark.encode() in line and b"popbox-pam" in line:
-            found.append(line)
-    return found
+    ok(wait_for(lambda: not processes_with(mark)), "nothing is left of it",
+       processes_with(mark))
 
 
 @test
@@ -375,6 +361,24 @@ def services():
     v = pam.ask("joe", "pw", "-s", "absent",
                 env={"ASAN_OPTIONS": "detect_leaks=0"})
     is_((v.status, v.code), (0, TROUBLE), "nor other: trouble", repr(v))
+
+
+@test
+def sample():
+    """contrib/pam.d/pop3 is what its comments say"""
+    here = os.path.dirname(os.path.abspath(__file__)) + "/../.."
+    with open(here + "/contrib/pam.d/pop3") as file:
+        lines = file.read().split("\n")
+    pam = Pam().service("pop3", *lines)
+    pam.add("joe", "pw")
+    is_((pam.ask("joe", "pw").code, pam.ask("joe", "x").code),
+        (OK, PASSWORD), "as it is: the users of the system")
+    pam.service("common-auth", "auth required pam_unix.so nullok")
+    pam.service("common-account", "account required pam_unix.so")
+    pam.service("pop3", *[line.lstrip("#") for line in lines
+                          if line.startswith("#@")])
+    is_((pam.ask("joe", "pw").code, pam.ask("joe", "x").code),
+        (OK, PASSWORD), "by the files that Debian's services share")
 
 
 @test

@@ -342,26 +342,12 @@ def hanging(pam, service, mark):
     c = attempt(pam, "joe", "pw", LATER, service + " hangs",
                 "PAM: no answer in time", "-r", mark, "-p", service)
     ok(28 < c.took < 40, "%s: in 30 seconds" % service, "%.1f s" % c.took)
-    left = wait_for(lambda: not lines_with(mark), 5)
-    ok(left, service + ": no process is left", lines_with(mark))
+    left = wait_for(lambda: not processes_with(mark), 5)
+    ok(left, service + ": no process is left", processes_with(mark))
     if service == "exec":
         # pam_exec has put it into a session of its own.
-        for pid in lines_with("sleep\0%d" % SLEEP):
+        for pid in processes_with("sleep\0%d" % SLEEP):
             os.kill(pid, signal.SIGKILL)
-
-
-def lines_with(mark):
-    """Processes with this word in their command lines."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as file:
-                line = file.read()
-        except OSError:
-            continue
-        if mark.encode() in line:
-            found.append(int(pid))
-    return found
 
 
 @test

@@ -80,6 +80,11 @@ def login_time(server, source, name="joe", password="secret"):
     return took
 
 
+def longest(times):
+    """Of those that were logins."""
+    return max((t for t in times if isinstance(t, float)), default=0)
+
+
 def idle(server):
     return wait_for(lambda: not server.children())
 
@@ -109,7 +114,7 @@ def connect_and_quit():
     # The first sessions make the listener's tables come into being.
     counts = collections.Counter()
     at = sources()
-    for _ in range(200):
+    for _ in range(300):
         come_and_quit(server, counts, next(at))
     ok(idle(server), "C123 no process before")
     before = state(server)
@@ -275,7 +280,7 @@ def idle_clients():
     for s, _ in held:
         s.close()
     figure(12, "a login beside %d idle clients, longest of 10, s" % count,
-           "%.3f" % max(t for t in times if isinstance(t, float)))
+           "%.3f" % longest(times))
     figure(12, "%d idle clients with -t %d: gone after, s" % (count, limit),
            "%.1f to %.1f" % (min(lived), max(lived)))
 
@@ -386,20 +391,22 @@ def one_source():
     server = listener("-q", "-P", users.path)
     for what, quits in (("that stay", False), ("that QUIT", True)):
         source = "127.0.0.%d" % (2 + quits)
+        began = time.monotonic()
         flood = Flood(server, source, quits)
         wait_for(lambda: sum(flood.told.values()) > 100)
         times = [login_time(server, "127.0.0.9") for _ in range(20)]
         counts = flood.stop()
-        ok(all(isinstance(t, float) and t < 1 for t in times),
+        seconds = time.monotonic() - began
+        ok(all(isinstance(t, float) and t < (3 if SLOW else 1)
+               for t in times),
            "C121 20 logins beside a flood of clients " + what, times)
         served = counts.pop(GREETING)
-        ok(served <= (22 if quits else 20) + sum(
-            t for t in times if isinstance(t, float)) and counts,
+        # 15 s are forgiven, one each; or as many as -I allows.
+        ok(served <= (17 + seconds if quits else 20) and counts,
            "C121 of which few are served", served, counts)
         ok(idle(server), "C121 it passes")
         figure(14, "a login beside a flood of connections %s, longest of 20, "
-               "s" % what, "%.3f" % max(t for t in times
-                                        if isinstance(t, float)))
+               "s" % what, "%.3f" % longest(times))
     ok(flood.told[TROUBLE] > 0, "C121 the one has to wait", flood.told)
 
 

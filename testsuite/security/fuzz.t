@@ -174,13 +174,13 @@ def fuzz(name, seeds, *args):
 @test
 def after_login():
     """C26 sessions that have begun"""
-    fuzz("after login", sessions() + LOGINS, "-a", "-m", "Maildir")
+    fuzz("after-login", sessions() + LOGINS, "-a", "-m", "Maildir")
 
 
 @test
 def before_login():
     """C26 sessions from the greeting on"""
-    fuzz("before login", LOGINS + [LOGIN + s for s in sessions()],
+    fuzz("before-login", LOGINS + [LOGIN + s for s in sessions()],
          "-P", "users", "-m", "Maildir")
 
 

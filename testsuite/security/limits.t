@@ -9,7 +9,8 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/../lib")
 from security import *
 
 BEFORE, AFTER = 3, 20       # bad commands in a row that are borne
-GROWN = 256                 # KB that may be needed meanwhile
+# KB that may be needed meanwhile; sanitizers need their own.
+GROWN = 16384 if config("SANITIZE") else 256
 LATE = 4                    # seconds of grace for a busy machine
 LONGEST = 255               # octets of a line, its end included
 

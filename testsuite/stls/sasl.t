@@ -261,7 +261,7 @@ def attempts():
                 like(ask(c, plain(b"joe", b"wrong")), "^-ERR \\[AUTH\\]",
                      "C34 C40 a wrong password, %s" % what)
                 took = time.monotonic() - c.stamp
-                ok(1.9 < took < (3.5 if not config("SANITIZE") else 20),
+                ok(1.9 < took < 15,
                    "C35 %s: after 2 seconds" % what, took)
             is_(c.rest(), b"", "C34 %s: that was the end" % what)
             log = c.server.log()
@@ -281,7 +281,7 @@ def silence():
         is_(c.cmd("AUTH PLAIN"), CHALLENGE, "C112 AUTH: asked")
         is_(c.rest(), b"", "C112 AUTH: no word more")
         took = time.monotonic() - c.stamp
-        ok(1.9 < took < 8 or config("SANITIZE"), "C112 AUTH: in time", took)
+        ok(1.9 < took < 15 or config("SANITIZE"), "C112 AUTH: in time", took)
         ok(c.server.wait_log("timeout"), "C112 AUTH: log", c.server.log())
     with server_of() as c:
         c.cmd("AUTH PLAIN")

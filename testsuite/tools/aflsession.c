@@ -29,10 +29,7 @@ int __wrap_poll(struct pollfd *p, nfds_t n, int timeout);
 int __real_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 
-enum {
-	MESSAGES = 32, CAP = 4096, INPUT = 1 << 20,
-	HIGH_FD = 500		/* whoever closes all he does not know has less */
-};
+enum { MESSAGES = 32, CAP = 4096, INPUT = 1 << 20 };
 
 static struct {
 	char name[256];
@@ -177,17 +174,24 @@ static void look(void)
 		wrong("messages are gone that nobody has deleted");
 }
 
+static void enter(const char *world)
+{
+	top = world ? open(world, O_RDONLY | O_DIRECTORY) : -1;
+	if (top < 0 || fchdir(top) < 0)
+		broken("WORLD");
+}
+
 int __wrap_main(int argc, char **argv)
 {
 	const char *world = getenv("WORLD");
-	int e, fd = world ? open(world, O_RDONLY | O_DIRECTORY) : -1;
+	int e;
 
-	top = fcntl(fd, F_DUPFD, HIGH_FD);
-	close(fd);
-	if (top < 0 || fchdir(top) < 0)
-		broken("WORLD");
+	enter(world);
 	build();
+	close(top);
 	e = __real_main(argc, argv);
+	/* The server has closed what it did not know. */
+	enter(world);
 	look();
 	return e;
 }

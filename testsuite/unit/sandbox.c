@@ -6,362 +6,13 @@
 #include "sandbox.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "auth.h"
-#include "log.h"
-#include "maildir.h"
-#include "netio.h"
-#include "tap.h"
-
-enum { NOBODY = 65534, KILLED = -1, STOPPED = -2, NO_CHILD = -3 };
-
-static struct sb has;		/* what this kernel gives */
-static struct md md;
-static char home[4096];		/* holds Maildir/ and outside/ */
-static int pair[2];
-static struct lg lg = { .ident = "sandbox", .fd = -1 };
-
-/* ---- children ---- */
-
-/* As the lower half of an exit status: 0, an errno or KILLED. */
-static int ended(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return NO_CHILD;
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	return WTERMSIG(status) == SIGSYS ? KILLED : 1000 + WTERMSIG(status);
-}
-
-typedef int action(void);
-
-/* No child hears what another was sent. */
-static pid_t fork_with_pair(void)
-{
-	close(pair[0]);
-	close(pair[1]);
-	(void)!socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
-	return fork();
-}
-
-static int in_child(action *begin, action *act)
-{
-	pid_t pid = fork_with_pair();
-	int e;
-
-	if (pid == 0) {
-		e = begin();
-		_exit(e ? 200 : act());
-	}
-	return ended(pid);
-}
-
-/* 0, or why a call has failed. */
-static int result(long r)
-{
-	return r < 0 ? errno : 0;
-}
-
-static int parser(void)
-{
-	struct sb got;
-
-	return sb_parser(&got);
-}
-
-static int checker(void)
-{
-	struct sb got;
-
-	return sb_checker(&got);
-}
-
-static int user(void)
-{
-	struct sb got;
-
-	return sb_user(md.root, &got);
-}
-
-/* STOPPED: killed or, where one call does for all of a kind, refused. */
-static int meets(int got, int want)
-{
-	if (want == STOPPED)
-		return got == KILLED || got == EACCES;
-	return got == want;
-}
-
-struct trial {
-	const char *what;
-	action *act;
-	int want;
-};
-
-/* `by`: what has to be there for a refusal. */
-static void try_all(const char *who, action *begin, const struct trial *t,
-    bool by)
-{
-	for (; t->what; t++) {
-		int got;
-
-		if (t->want && !by) {
-			ok(1, "%s: %s # SKIP nothing forbids it", who,
-			    t->what);
-			continue;
-		}
-		got = in_child(begin, t->act);
-		ok(meets(got, t->want), "%s: %s", who, t->what);
-		if (!meets(got, t->want))
-			printf("# got %d, want %d\n", got, t->want);
-	}
-}
-
-static int nothing(void)
-{
-	return 0;
-}
-
-/* ---- what any of them may do ---- */
-
-static int do_talk(void)
-{
-	char c = 'x';
-
-	if (write(pair[0], &c, 1) != 1 || read(pair[1], &c, 1) != 1)
-		return errno;
-	if (send(pair[0], &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
-		return errno;
-	return recv(pair[1], &c, 1, 0) == 1 ? 0 : errno;
-}
-
-static int do_poll(void)
-{
-	struct pollfd p[2] = {
-		{ .fd = pair[0], .events = POLLIN },
-		{ .fd = pair[1], .events = POLLIN }
-	};
-
-	return poll(p, 2, 10) == 0 ? 0 : errno;
-}
-
-static int do_connection(void)
-{
-	char line[80];
-	struct nio io;
-	size_t n;
-
-	nio_init(&io, pair[1], pair[1], 1000);
-	(void)!write(pair[0], "QUIT\r\n", 6);
-	if (nio_line(&io, line, sizeof line, &n) || n != 4)
-		return EPROTO;
-	nio_puts(&io, "+OK\r\n");
-	return nio_flush(&io) ? errno : nio_usec() == 0;
-}
-
-static int do_log(void)
-{
-	lg.fd = pair[0];
-	lg_say(&lg, LG_INFO, "one line", (char *)NULL);
-	return 0;
-}
-
-static int do_ids(void)
-{
-	sigset_t s;
-
-	sigemptyset(&s);
-	sigaddset(&s, SIGTERM);
-	return getpid() < 1 ? 1 : result(sigprocmask(SIG_BLOCK, &s, NULL));
-}
-
-static int do_skipped(void)
-{
-	(void)syscall(-1);
-	return 0;
-}
-
-/* ---- what none of them may do ---- */
-
-static int bad_fork(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	return result(pid);
-}
-
-static int bad_exec(void)
-{
-	char *argv[] = { NULL };
-
-	return result(execve("/bin/sh", argv, argv));
-}
-
-static int bad_kill(void)
-{
-	return result(kill(getppid(), 0));
-}
-
-static int bad_setuid(void)
-{
-	return result(setuid(getuid()));
-}
-
-static int bad_prctl(void)
-{
-	return result(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
-}
-
-static int bad_ptrace(void)
-{
-	return result(syscall(SYS_ptrace, 0, 0, 0, 0));
-}
-
-static int bad_chdir(void)
-{
-	return result(chdir("/"));
-}
-
-static int bad_symlink(void)
-{
-	return result(symlink("x", "y"));
-}
-
-static int bad_mkdir(void)
-{
-	return result(mkdir("y", 0700));
-}
-
-static int bad_chmod(void)
-{
-	return result(chmod("y", 0700));
-}
-
-static int bad_dup(void)
-{
-	return result(dup(0));
-}
-
-static int bad_socketpair(void)
-{
-	int s[2];
-
-	return result(socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
-}
-
-static int bad_map(void)
-{
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE |
-	    MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
-}
-
-static int bad_protect(void)
-{
-	static char page[8192];
-
-	return result(mprotect((char *)((uintptr_t)(page + 4095) &
-	    ~(uintptr_t)4095), 4096, PROT_READ | PROT_EXEC));
-}
-
-/* To where the socket does not lead by itself. */
-static int bad_address(void)
-{
-	const struct sockaddr_un to = { .sun_family = AF_UNIX };
-
-	return result(syscall(SYS_sendto, pair[0], "x", 1, 0, &to,
-	    sizeof to));
-}
-
-/* Calls by the numbers of another kind of program. */
-static int bad_abi(void)
-{
-#if defined __x86_64__ && !defined __ILP32__
-	return result(syscall(0x40000000 | SYS_getpid));
-#else
-	return result(syscall(SYS_getpid + 3000));
-#endif
-}
-
-/* 32-bit calls have other numbers: 20 is getpid there, writev here. */
-static int bad_machine(void)
-{
-	long r = 20;
-
-#if defined __x86_64__
-	__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9",
-	    "r10", "r11");
-#else
-	r = syscall(SYS_getppid);
-#endif
-	return r < 0;
-}
-
-static int no_socket(void)
-{
-	return result(socket(AF_UNIX, SOCK_DGRAM, 0));
-}
-
-static int no_inet(void)
-{
-	return result(socket(AF_INET, SOCK_STREAM, 0));
-}
-
-static int no_ioctl(void)
-{
-	char c = 'x';
-
-	return result(ioctl(0, TIOCSTI, &c));
-}
-
-static const struct trial any[] = {
-	{ "talks on what it has", do_talk, 0 },
-	{ "waits", do_poll, 0 },
-	{ "process and signals", do_ids, 0 },
-#ifndef __s390x__		/* takes 16 bits of a number */
-	{ "a call that a tracer has skipped", do_skipped, 0 },
-#endif
-	{ "fork", bad_fork, KILLED },
-	{ "exec", bad_exec, KILLED },
-	{ "kill", bad_kill, KILLED },
-	{ "setuid", bad_setuid, KILLED },
-	{ "prctl", bad_prctl, KILLED },
-	{ "ptrace", bad_ptrace, KILLED },
-	{ "chdir", bad_chdir, KILLED },
-	{ "symlink", bad_symlink, KILLED },
-	{ "mkdir", bad_mkdir, KILLED },
-	{ "chmod", bad_chmod, KILLED },
-	{ "dup", bad_dup, KILLED },
-	{ "socketpair", bad_socketpair, STOPPED },
-	{ "sendto with an address", bad_address, KILLED },
-	{ "calls of another ABI", bad_abi, KILLED },
-	{ "calls of another machine", bad_machine, KILLED },
-	{ "mprotect to code", bad_protect, KILLED },
-#ifndef __s390x__		/* see sandboxcalls.c */
-	{ "code in memory", bad_map, KILLED },
-#endif
-	{ "a socket", no_socket, EACCES },
-	{ "a socket of the network", no_inet, EACCES },
-	{ NULL, NULL, 0 }
-};
+#include "sandboxtries.h"
+#include "sandboxuser.h"
 
 /* ---- the parser ---- */
 
@@ -455,6 +106,17 @@ static void restarts(const char *who, action *begin)
 	ok(ended(pid) == 0, "%s: poll goes on after a stop", who);
 }
 
+static int leave(void)
+{
+	return sb_leave(NOBODY);
+}
+
+static int parser_alone(void)
+{
+	sb_private(false);
+	return leave() || parser();
+}
+
 /* It ends with its monitor, even one that was killed. */
 static void orphan(void)
 {
@@ -467,7 +129,7 @@ static void orphan(void)
 	pid = fork();
 	if (pid == 0) {
 		close(end[0]);
-		waiting(parser);
+		waiting(parser_alone);
 		(void)!write(end[1], "x", 1);
 		pause();
 	}
@@ -476,7 +138,7 @@ static void orphan(void)
 	kill(pid, SIGKILL);
 	(void)ended(pid);
 	p.fd = end[0];
-	ok(poll(&p, 1, 5000) == 1 && read(end[0], &c, 1) == 0,
+	ok(poll(&p, 1, 10000) == 1 && read(end[0], &c, 1) == 0,
 	    "parser: ends with its monitor");
 	close(end[0]);
 }
@@ -533,11 +195,6 @@ static int no_truncate(void)
 	return result(openat(AT_FDCWD, "outside/users", O_TRUNC));
 }
 
-static int no_create(void)
-{
-	return result(openat(AT_FDCWD, "outside/more", O_CREAT, 0600));
-}
-
 #ifdef SYS_open
 static int no_old_open(void)
 {
@@ -574,206 +231,7 @@ static const struct trial checkers[] = {
 	{ NULL, NULL, 0 }
 };
 
-/* ---- the user's ---- */
-
-static struct md_list list;
-static struct stat st;
-
-static int do_session(void)
-{
-	int fd, e = md_lock(&md);
-
-	if (!e)
-		e = md_scan(&md, &list);
-	if (e || list.n != 3)
-		return e ? -e : 1;
-	fd = md_open_message(&md, &list.e[0], &st);
-	if (fd < 0)
-		return -fd;
-	close(fd);
-	e = md_refresh(&md, &list);
-	return e ? -e : 0;
-}
-
-/* new/ to cur/, which Landlock of Linux 5.13 to 5.18 would not have. */
-static int do_update(void)
-{
-	int e = do_session();
-
-	if (!e)
-		e = -md_see(&md, &list.e[0]);
-	if (!e)
-		e = -md_remove(&md, &list.e[1]);
-	if (!e)
-		e = -md_sync(&md);
-	md_unlock(&md);
-	return e;
-}
-
-/* As md_rename does on a kernel or file system without renameat2(2). */
-static int do_link(void)
-{
-	int new = md.sub[MD_NEW], cur = md.sub[MD_CUR];
-
-	if (linkat(new, "3.c", cur, "3.c:2,", 0) < 0)
-		return errno;
-	return result(unlinkat(new, "3.c", 0));
-}
-
-static int no_outside(void)
-{
-	return result(openat(AT_FDCWD, "/etc/passwd", O_RDONLY));
-}
-
-static int no_beside(void)
-{
-	return result(openat(md.root, "../outside/users", O_RDONLY));
-}
-
-static int no_symlink(void)
-{
-	return result(openat(md.sub[MD_CUR], ".way-out", O_RDONLY));
-}
-
-static int no_directory(void)
-{
-	return result(openat(md.root, "..", O_RDONLY | O_DIRECTORY));
-}
-
-static int no_unlink(void)
-{
-	return result(unlinkat(md.root, "../outside/users", 0));
-}
-
-static int no_rmdir(void)
-{
-	return result(unlinkat(md.root, "empty", AT_REMOVEDIR));
-}
-
-/* Out of it and into it; EXDEV is how Landlock says no here, too. */
-static int moved(const char *from, const char *to)
-{
-	int e = -md_rename(md.root, from, md.root, to);
-
-	return e == EXDEV ? EACCES : e;
-}
-
-static int no_out(void)
-{
-	return moved("cur/.kept", "../outside/kept");
-}
-
-static int no_in(void)
-{
-	return moved("../outside/users", "cur/users");
-}
-
-static int no_link(void)
-{
-	int e = result(linkat(md.root, "../outside/users", md.root,
-	    "cur/users", 0));
-
-	return e == EXDEV ? EACCES : e;
-}
-
-static int bad_bind(void)
-{
-	const struct sockaddr_un to = { .sun_family = AF_UNIX };
-
-	return result(bind(pair[0], (const struct sockaddr *)&to, sizeof to));
-}
-
-static const struct trial by_landlock[] = {
-	{ "open of another's file", no_outside, EACCES },
-	{ "open of a file beside", no_beside, EACCES },
-	{ "open through a symbolic link", no_symlink, EACCES },
-	{ "open of a directory", no_directory, EACCES },
-	{ "unlink of a file beside", no_unlink, EACCES },
-	{ "rmdir", no_rmdir, EACCES },
-	{ "rename out of it", no_out, EACCES },
-	{ "rename into it", no_in, EACCES },
-	{ "link into it", no_link, EACCES },
-	{ NULL, NULL, 0 }
-};
-
-static int no_write_own(void)
-{
-	return result(openat(md.sub[MD_CUR], ".kept", O_WRONLY));
-}
-
-static const struct trial users[] = {
-	{ "a connection", do_connection, 0 },
-	{ "the log", do_log, 0 },
-	{ "reads the Maildir", do_session, 0 },
-	{ "links within the Maildir", do_link, 0 },
-	{ "updates the Maildir", do_update, 0 },
-	{ "open to write", no_write_own, EACCES },
-	{ "open to create", no_create, EACCES },
-	{ "an ioctl that types", no_ioctl, EACCES },
-	{ "bind", bad_bind, STOPPED },
-	{ NULL, NULL, 0 }
-};
-
-static void file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	(void)!write(fd, text, strlen(text));
-	close(fd);
-}
-
-/* A password of each scheme; the last one's takes memory. */
-static const char hashes[] =
-    "mary:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1:1000:1000::/:\n"
-    "anne:$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv"
-    "72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.:1000:1000::/:\n"
-    "cate:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
-    ":1000:1000::/:\n"
-    "jane:$y$j9T$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5Xi"
-    "VCe.:1000:1000::/:\n";
-
-/* Three messages, and things for the hostile to reach for. */
-static void make_home(void)
-{
-	char name[] = "sandbox.XXXXXX";
-
-	if (mkdtemp(name) == NULL || chmod(name, 0755) < 0 || chdir(name) < 0)
-		exit(1);
-	(void)!getcwd(home, sizeof home);
-	mkdir("Maildir", 0700);
-	mkdir("Maildir/new", 0700);
-	mkdir("Maildir/cur", 0700);
-	mkdir("Maildir/tmp", 0700);
-	mkdir("Maildir/empty", 0700);
-	mkdir("outside", 0755);
-	file("outside/users", hashes);
-	file("Maildir/new/1.a", "one\n");
-	file("Maildir/new/3.c", "three\n");
-	file("Maildir/cur/2.b:2,S", "two\n");
-	file("Maildir/.kept", "");
-	(void)!rename("Maildir/.kept", "Maildir/cur/.kept");
-	(void)!symlink("../../outside/users", "Maildir/cur/.way-out");
-	ok(md_open(&md, AT_FDCWD, "Maildir") == 0, "the Maildir opens");
-}
-
-static void kept(void)
-{
-	ok(access("outside/users", F_OK) == 0 &&
-	    access("outside/kept", F_OK) < 0 &&
-	    access("Maildir/cur/users", F_OK) < 0, "nothing came or went");
-	ok(access("Maildir/cur/1.a:2,", F_OK) == 0 &&
-	    access("Maildir/new/1.a", F_OK) < 0, "from new/ to cur/");
-	ok(access("Maildir/cur/2.b:2,S", F_OK) < 0, "removed");
-	ok(access("Maildir/cur/3.c:2,", F_OK) == 0 &&
-	    access("Maildir/new/3.c", F_OK) < 0, "by a link");
-}
-
 /* ---- an empty directory ---- */
-
-static int leave(void)
-{
-	return sb_leave(NOBODY);
-}
 
 static int do_alone(void)
 {
@@ -903,12 +361,6 @@ static int user_deaf(void)
 	return shutdown(pair[0], SHUT_RDWR) < 0 || user();
 }
 
-static int parser_alone(void)
-{
-	sb_private(false);
-	return leave() || parser();
-}
-
 static int tell(void)
 {
 	struct sb got;
@@ -921,7 +373,8 @@ static void kernel(void)
 {
 	sb_probe(&has);
 	printf("# seccomp %d, landlock %d\n", has.seccomp, has.landlock);
-	ok(ENABLE_SANITIZE || in_child(nothing, tell) == (has.landlock << 1 | has.seccomp),
+	ok(ENABLE_SANITIZE || in_child(nothing, tell) ==
+	    (has.landlock << 1 | has.seccomp),
 	    "what a probe says is what holds");
 }
 
