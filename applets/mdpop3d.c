@@ -384,6 +384,11 @@ static void run_session(struct session *s, const struct nio_addr *from)
 		session_work(s);
 	else if (!ENABLE_FEATURE_MDPOP3D_PRIVSEP)
 		session_greet(s);
+	/* After a login nobody hears it. */
+	if (ENABLE_FEATURE_MDPOP3D_AUTH && s->end == END_TIMEOUT)
+		listen_note(NOTE_TOO_LATE);
+	else if (ENABLE_FEATURE_MDPOP3D_AUTH && s->attempts == 0)
+		listen_note(NOTE_NO_LOGIN);
 	(void)nio_flush(&s->io);
 	if (!c->quiet)
 		session_log_end(s);

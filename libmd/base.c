@@ -3,10 +3,12 @@
 #include "base.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Files beyond 2 GB, inodes beyond 2^32 and the year 2038, everywhere. */
@@ -286,4 +288,42 @@ int opt_next(struct opt *o)
 	o->i += *o->rest == '\0';
 	o->rest = "";
 	return o->letter;
+}
+
+#ifndef SYS_close_range		/* headers from before Linux 5.9 */
+#define SYS_close_range -1
+#endif
+
+static void close_range_of(int first, int last)
+{
+	enum { LIKELY = 255 };	/* where every close is a call */
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	for (; first <= last && first <= LIKELY; first++)
+		close(first);
+}
+
+void fd_close_others(const int keep[], int n)
+{
+	int first = STDERR_FILENO + 1;
+
+	for (;;) {
+		int next = INT32_MAX;
+
+		for (int i = 0; i < n; i++)
+			if (keep[i] >= first && keep[i] < next)
+				next = keep[i];
+		close_range_of(first, next - 1);
+		if (next == INT32_MAX)
+			return;
+		first = next + 1;
+	}
+}
+
+bool is_fault(int signal)
+{
+	return signal == SIGSYS || signal == SIGSEGV || signal == SIGBUS ||
+	    signal == SIGILL || signal == SIGFPE || signal == SIGABRT ||
+	    signal == SIGTRAP;
 }

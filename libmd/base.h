@@ -77,6 +77,8 @@ ptrdiff_t fd_read(int fd, void *p, size_t cap);
 /* Two descriptors for one open file (an inetd's fd 0 and fd 2)? */
 bool fd_same(int a, int b);
 bool fd_is_terminal(int fd);
+/* All but 0 to 2 and the n in `keep`, whoever opened them. */
+void fd_close_others(const int keep[], int n);
 
 /*
  * errno as text, for those that files, sockets and processes give; for
@@ -85,6 +87,9 @@ bool fd_is_terminal(int fd);
  */
 enum { ERR_TEXT = 24 };
 const char *err_text(int e, char buf[ERR_TEXT]);
+
+/* A signal that a process gets for what it did, not from somebody. */
+bool is_fault(int signal);
 
 /*
  * Options in the POSIX way: clusters, values attached or apart, "--" ends.

@@ -55,8 +55,8 @@ static void put_syslog(struct lg *lg, const struct str *s)
 	fd = connect_syslog();
 	if (fd < 0)
 		return;
-	dup2(fd, lg->fd);
-	close(fd);
+	close(lg->fd);
+	lg->fd = fd;
 	(void)send(lg->fd, s->p, s->len, how);
 }
 

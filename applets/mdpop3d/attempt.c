@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "auth.h"
@@ -16,8 +15,7 @@
 #include "privsep.h"
 
 enum {
-	FAILURE_DELAY = 2000,	/* ms, and multiples of it */
-	LAST_FD = 255		/* below are those that may be inherited */
+	FAILURE_DELAY = 2000	/* ms, and multiples of it */
 };
 
 /* Who the last attempt was for. */
@@ -72,36 +70,6 @@ static void cannot_become(struct session *s, const char *what, int e)
 	reply_end(s, "[SYS/PERM] cannot open maildrop", END_NO_MAILDROP);
 }
 
-static bool is_wanted(const struct session *s, bool tls, int fd)
-{
-	const struct ucspi_tls *t = &s->conf->tls;
-
-	return fd == s->log.fd || fd == s->monitor ||
-	    (tls && (fd == t->in || fd == t->out));
-}
-
-#ifndef SYS_close_range		/* headers from before Linux 5.9 */
-#define SYS_close_range -1
-#endif
-
-/* What was left open to us, too. */
-void attempt_close_others(const struct session *s, bool tls)
-{
-	int fd = STDERR_FILENO + 1;
-
-	while (fd <= LAST_FD) {
-		int first = fd;
-
-		while (fd <= LAST_FD && !is_wanted(s, tls, fd))
-			fd++;
-		if (fd > first && syscall(SYS_close_range, first,
-		    fd > LAST_FD ? INT32_MAX : fd - 1, 0) < 0)
-			while (first < fd)
-				close(first++);
-		fd++;
-	}
-}
-
 /* With TLS on, the way around it is no longer there. */
 static void settle_fds(struct session *s)
 {
@@ -111,7 +79,7 @@ static void settle_fds(struct session *s)
 		s->io.in = STDIN_FILENO;
 		s->io.out = STDOUT_FILENO;
 	}
-	attempt_close_others(s, false);
+	fd_close_others(&s->log.fd, 1);
 }
 
 /* From here on nothing of root is left, and nothing of root is needed. */

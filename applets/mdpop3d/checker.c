@@ -26,9 +26,10 @@ enum {
 	BY_OTHERS = ENABLE_FEATURE_MDPOP3D_CHECKPW ||
 	    ENABLE_FEATURE_MDPOP3D_PAM,
 	CHECK_TIME = 30000,	/* ms */
+	LOOK = 200,		/* ms */
+	LET_GO = 100,		/* times 10 ms */
 	REQUEST_FD = 3, REPLY_FD = 4,
-	HIGH_FD = 10,		/* out of their way */
-	LAST_FD = 255
+	HIGH_FD = 10		/* out of their way */
 };
 
 /* Is it a program, or a library, that knows the users? */
@@ -90,6 +91,7 @@ static int null_fds(void)
 /* What is written fits into a pipe that nobody has read yet. */
 static int place_fds(const struct str *request, int reply)
 {
+	const int keep[] = { REQUEST_FD, REPLY_FD };
 	int in[2];
 
 	reply = fcntl(reply, F_DUPFD_CLOEXEC, HIGH_FD);
@@ -97,17 +99,24 @@ static int place_fds(const struct str *request, int reply)
 	    fd_write(in[1], request->p, request->len) < 0)
 		return -1;
 	in[0] = fcntl(in[0], F_DUPFD_CLOEXEC, HIGH_FD);
-	if (in[0] < 0 || dup2(in[0], REQUEST_FD) < 0)
+	if (in[0] < 0 || dup2(in[0], REQUEST_FD) < 0 ||
+	    dup2(reply, REPLY_FD) < 0)
 		return -1;
-	return dup2(reply, REPLY_FD);
+	fd_close_others(keep, 2);
+	return 0;
 }
 
 /* Our own file, for who has changed directory; -Z tells who that is. */
 static void put_self(char **arg, char *path, size_t cap)
 {
+	static const char gone[] = " (deleted)";
+	const ssize_t tail = sizeof gone - 1;
 	ssize_t n = readlink("/proc/self/exe", path, cap - 1);
 
 	path[n < 0 ? 0 : n] = '\0';
+	/* A newer one has come in its place. */
+	if (n > tail && strcmp(path + n - tail, gone) == 0)
+		path[n - tail] = '\0';
 	*arg++ = path;
 	*arg++ = (char *)"mdpop3d";
 	*arg++ = (char *)"-Z";
@@ -176,9 +185,7 @@ static _Noreturn void check_by_pam(const struct session *s,
 	str_init(&t, buf, sizeof buf);
 	if (reply < 0 || null_fds() < 0)
 		_exit(EXIT_TEMPORARY);
-	for (int fd = STDERR_FILENO + 1; fd <= LAST_FD; fd++)
-		if (fd != reply)
-			close(fd);
+	fd_close_others(&reply, 1);
 	pa_check(&q, &t);
 	_exit(fd_write(reply, t.p, t.len) < 0);
 }
@@ -191,6 +198,7 @@ static _Noreturn void check_by_files(const struct session *s,
 	struct sb has;
 	int result = AU_TROUBLE, e = 0;
 
+	fd_close_others(&reply, 1);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	if (ENABLE_FEATURE_MDPOP3D_SANDBOX)
@@ -222,19 +230,26 @@ static ssize_t receive(int fd, char *record, size_t cap, struct ucred *from)
 	return n;
 }
 
+/* What it has started may hold its end of the socket for ever. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t who = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &who, WEXITED | WNOHANG | WNOWAIT) ==
+	    0 && who.si_pid == pid;
+}
+
 /* Its length; 0: none will come; -1: too late. */
-static ptrdiff_t hear(int fd, char *record, size_t cap, struct ucred *from)
+static ptrdiff_t hear(pid_t pid, int fd, char *record, size_t cap,
+    struct ucred *from)
 {
 	const int64_t until = nio_now() + CHECK_TIME;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t left;
 	ssize_t n;
 
-	while ((left = until - nio_now()) > 0)
-		if (poll(&p, 1, (int)left) > 0)
-			break;
-	if (left <= 0)
-		return -1;
+	while (poll(&p, 1, LOOK) <= 0 && !has_ended(pid))
+		if (nio_now() > until)
+			return -1;
 	if (BY_OTHERS)
 		return receive(fd, record, cap, from);
 	n = recv(fd, record, cap, MSG_DONTWAIT);
@@ -243,21 +258,27 @@ static ptrdiff_t hear(int fd, char *record, size_t cap, struct ucred *from)
 }
 
 /*
- * A program that has become the user can be changed by that user: of it
- * the kernel's word is taken, and the groups are those of the files.
+ * A program that has become the user can be changed by that user, and can
+ * make others speak for it: the kernel's word is taken for who it is, and
+ * for its being the one that was started, or of its session.  Name, groups
+ * and what is logged are not its own to tell.
  */
-static bool is_credible(const struct conf *c, const struct ucred *from,
-    struct au_user *user)
+static bool is_credible(const struct ucred *from, pid_t pid,
+    const struct pv_request *r, struct au_user *user, struct verdict *v)
 {
 	char name[AU_FIELD];
+	struct str t;
 
-	if (!ENABLE_FEATURE_MDPOP3D_CHECKPW || !c->checkpw)
-		return from->uid == geteuid();
+	if (from->uid != user->uid || from->gid != user->gid ||
+	    (from->pid != pid && getsid(from->pid) != pid))
+		return false;
+	str_init(&t, user->name, sizeof user->name);
+	str_put(&t, r->user);
+	v->detail[0] = '\0';
 	user->group[0] = user->gid;
 	user->groups = us_name(user->uid, name, sizeof name) < 0 ? 1 :
 	    us_groups(name, user->group, 1, AU_GROUPS);
-	return from->uid == user->uid && from->gid == user->gid &&
-	    user->groups > 0;
+	return user->groups > 0;
 }
 
 /* 1 by the interface; vchkpw has 3, cvm-checkpassword 100. */
@@ -266,11 +287,13 @@ static bool is_refusal(int status)
 	return status == 1 || status == 3 || status == 100;
 }
 
-static int no_record(ptrdiff_t n, int status, struct verdict *v)
+static int no_record(const struct conf *c, ptrdiff_t n, int status,
+    struct verdict *v)
 {
 	struct str t;
 
-	if (n == 0 && WIFEXITED(status) && is_refusal(WEXITSTATUS(status)))
+	if (n == 0 && c->checkpw && WIFEXITED(status) &&
+	    is_refusal(WEXITSTATUS(status)))
 		return AU_PASSWORD;
 	str_init(&t, v->detail, sizeof v->detail);
 	str_put(&t, n < 0 ? "no answer in time" : "no answer, ");
@@ -282,24 +305,40 @@ static int no_record(ptrdiff_t n, int status, struct verdict *v)
 	return AU_TROUBLE;
 }
 
-static int await(const struct conf *c, pid_t pid, int fd,
-    struct au_user *user, struct verdict *v)
+/*
+ * Who traces the user's process has its end before we do, and may keep it:
+ * root does not wait for that.
+ */
+static int end_program(const struct conf *c, pid_t pid)
 {
-	char record[CHECK_RECORD];
-	struct ucred from;
-	ptrdiff_t n = hear(fd, record, sizeof record, &from);
-	int result, status = 0;
+	int status = 0, tries = LET_GO;
 
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(pid, &status, c->checkpw ? WNOHANG : 0) == 0 &&
+	    tries-- > 0)
+		poll(NULL, 0, tries > LET_GO - 10 ? 1 : 10);
+	return status;
+}
+
+static int await(const struct conf *c, pid_t pid, int fd,
+    const struct pv_request *r, struct au_user *user, struct verdict *v)
+{
+	char record[CHECK_RECORD];
+	struct ucred from = { .pid = 0 };
+	ptrdiff_t n = hear(pid, fd, record, sizeof record, &from);
+	bool credible;
+	int result, status = end_program(c, pid);
+
 	if (n <= 0)
-		return no_record(n, status, v);
+		return no_record(c, n, status, v);
 	result = check_parse(record, (size_t)n, user, v);
-	if (result == AU_OK && !is_credible(c, &from, user))
-		result = AU_TROUBLE;
-	return result;
+	if (ENABLE_FEATURE_MDPOP3D_CHECKPW && c->checkpw)
+		credible = result == AU_OK && is_credible(&from, pid, r,
+		    user, v);
+	else
+		credible = from.uid == geteuid();
+	return credible ? result : AU_TROUBLE;
 }
 
 static _Noreturn void check(const struct session *s,
@@ -334,7 +373,8 @@ static int check_apart(const struct session *s, const struct pv_request *r,
 		check(s, r, &request, pair[1]);
 	wipe(buf, sizeof buf);
 	close(pair[1]);
-	result = pid < 0 ? AU_TROUBLE : await(s->conf, pid, pair[0], user, v);
+	result = pid < 0 ? AU_TROUBLE : await(s->conf, pid, pair[0], r,
+	    user, v);
 	close(pair[0]);
 	return result;
 }

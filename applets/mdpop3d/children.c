@@ -123,14 +123,6 @@ static void read_notes(struct children *c)
 	}
 }
 
-/* What an administrator sends is not the client's doing. */
-static bool crashed(int status)
-{
-	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : SIGTERM;
-
-	return sig != SIGTERM && sig != SIGINT && sig != SIGHUP;
-}
-
 static void bury(struct children *c, pid_t pid, int status)
 {
 	struct child *who = find_child(c, pid);
@@ -139,7 +131,7 @@ static void bury(struct children *c, pid_t pid, int status)
 		return;
 	if (!who->known) {
 		c->strangers--;
-		if (crashed(status))
+		if (WIFSIGNALED(status) && is_fault(WTERMSIG(status)))
 			charge(c, who, NOTE_CRASH);
 	}
 	*who = c->child[--c->n];

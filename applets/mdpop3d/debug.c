@@ -31,6 +31,18 @@ static bool mentions(const char *p, size_t n, const char word[5])
 	return false;
 }
 
+/* USER and a word; else what stands behind a verb may be a password. */
+static bool is_shown_early(const char *line, size_t len, int verb)
+{
+	size_t word = str_span(line, ' ');
+
+	if (verb < 0)
+		return false;
+	if (verb == P3_USER && word < len)
+		word += 1 + str_span(line + word + 1, ' ');
+	return word == len;
+}
+
 /*
  * -d: what the client says, but no password, however it was mistyped.
  * Before login a line that is no command may be one all by itself.
@@ -41,8 +53,8 @@ void debug_line(struct session *s, const char *line, size_t len)
 	struct str safe;
 	int verb = p3_verb(line, str_span(line, ' '));
 	bool hide = mentions(line, len, "pass") ||
-	    mentions(line, len, "auth") ||
-	    (s->state == P3_AUTHORIZATION && verb < 0);
+	    mentions(line, len, "auth") || (s->state == P3_AUTHORIZATION &&
+	    !is_shown_early(line, len, verb));
 
 	str_init(&safe, buf, sizeof buf);
 	if (hide && verb >= 0) {

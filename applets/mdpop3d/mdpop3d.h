@@ -223,8 +223,6 @@ bool monitor_run(struct session *s);
 int attempt_step(struct session *s, struct pv_request *r);
 /* After PV_LOGGED_IN: nothing of root is left.  s->end is set if not so. */
 void attempt_become(struct session *s);
-/* Leaves the client, the log and the monitor, and with `tls` the way to it. */
-void attempt_close_others(const struct session *s, bool tls);
 
 /* ---- checker.c, verdict.c: who may log in ---- */
 

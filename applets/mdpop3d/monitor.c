@@ -34,16 +34,16 @@ static void wipe_environment(void)
 /* Ends with an enum end, or with more where it could not begin. */
 static _Noreturn void run_parser(struct session *s)
 {
+	const int keep[] = { s->monitor, s->conf->tls.in, s->conf->tls.out };
 	struct pollfd monitor = { .fd = s->monitor };
 	struct sb has;
 	int e;
 
-	s->log.fd = -1;
-	attempt_close_others(s, true);
+	fd_close_others(keep, 3);
 	if (!ENABLE_SANITIZE)
 		close(STDERR_FILENO);
-	sb_private(false);
 	e = sb_leave(CONFIG_MDPOP3D_PARSER_UID);
+	sb_private(false);	/* not before: setresuid(2) undoes it */
 	if (poll(&monitor, 1, 0) > 0)	/* it has ended before */
 		_exit(END_LOST);
 	if (ENABLE_FEATURE_MDPOP3D_SANDBOX && e == 0)
@@ -63,6 +63,7 @@ struct monitor {
 	int link;
 	unsigned lines;		/* of -d */
 	bool heard;		/* a packet: so it has begun */
+	int64_t until;		/* it is waited for; nio_now() */
 };
 
 static int start_parser(struct monitor *m)
@@ -118,6 +119,7 @@ static void parser_left(struct monitor *m)
 {
 	int status = end_parser(m);
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	char number[16];
 	struct str t;
 
@@ -128,10 +130,11 @@ static void parser_left(struct monitor *m)
 		    code - NO_PARSER);
 	} else {
 		str_init(&t, number, sizeof number);
-		str_u64(&t, WIFSIGNALED(status) ?
-		    (uint64_t)WTERMSIG(status) : 0);
+		str_u64(&t, (uint64_t)sig);
 		failed(m->s, "parser ended by signal", t.p);
-		listen_note(NOTE_CRASH);
+		/* Who else kills it must not harm the client's address. */
+		if (is_fault(sig) || sig == 0)
+			listen_note(NOTE_CRASH);
 	}
 }
 
@@ -210,6 +213,9 @@ static bool obey(struct monitor *m, struct pv_request *r)
 	wipe(io->ibuf, io->ilen);
 	if (waits)
 		(void)send(m->link, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* However long that took, the client is to hear of it. */
+	if (m->until < nio_now() + GRACE)
+		m->until = nio_now() + GRACE;
 	return false;
 }
 
@@ -224,7 +230,7 @@ static bool hear(struct monitor *m)
 {
 	static struct pv_request r;
 	struct pollfd p = { .fd = m->link, .events = POLLIN };
-	int64_t left = m->s->io.deadline + GRACE - nio_now();
+	int64_t left = m->until - nio_now();
 	ssize_t n;
 
 	if (left <= 0) {
@@ -246,7 +252,7 @@ static bool hear(struct monitor *m)
 
 bool monitor_run(struct session *s)
 {
-	struct monitor m = { .s = s };
+	struct monitor m = { .s = s, .until = s->io.deadline + GRACE };
 	bool in = false;
 	int e = start_parser(&m);
 
@@ -259,12 +265,7 @@ bool monitor_run(struct session *s)
 	if (in)
 		end_parser(&m);
 	close(m.link);		/* not before: it would be an answer */
-	if (in) {
+	if (in)
 		attempt_become(s);
-	} else if (s->end == END_TIMEOUT) {
-		listen_note(NOTE_TOO_LATE);
-	} else if (s->attempts == 0) {
-		listen_note(NOTE_NO_LOGIN);
-	}
 	return in && !s->end;
 }

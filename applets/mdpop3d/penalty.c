@@ -4,12 +4,20 @@
 
 #include <string.h>
 
+/* Behind these prefixes each host has an address of its own. */
+static bool is_shared(const struct nio_addr *a)
+{
+	static const unsigned char nat64[8] = { 0x00, 0x64, 0xFF, 0x9B };
+	static const unsigned char link[8] = { 0xFE, 0x80 };
+
+	return nio_addr_is4(a) || memcmp(a->ip, nat64, 8) == 0 ||
+	    memcmp(a->ip, link, 8) == 0;
+}
+
 bool same_source(const struct nio_addr *a, const struct nio_addr *b)
 {
-	bool four = nio_addr_is4(a);
-
-	return four == nio_addr_is4(b) &&
-	    memcmp(a->ip, b->ip, four ? sizeof a->ip : 8) == 0;
+	return memcmp(a->ip, b->ip, is_shared(a) ? sizeof a->ip : 8) == 0 &&
+	    is_shared(a) == is_shared(b);
 }
 
 /*

@@ -456,8 +456,9 @@ def descriptors_given():
         before = sorted(descriptors(f.server.pid))
         is_(f.do("r", WRONG), b"+", "C33 sent")
         is_(f.do("a", struct.pack("<I", 5000)), AGAIN, "C33 it is a login")
-        is_(sorted(descriptors(f.server.pid)), before,
-            "C33 the monitor has none more")
+        after = sorted(descriptors(f.server.pid))
+        ok(set(after) <= set(before), "C33 the monitor has none more",
+           before, after)
         f.order("x", b"\1")
         f.over("and ends", tries=1)
 
