@@ -285,7 +285,7 @@ $(B)/popbox_unstripped: $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(Q)$(CC) $(filter -O% -f% -m% -g% --%,$(FLAGS)) $(LFLAGS) -o $@ \
 		$(OBJS) $(HASHES) $(LIBPAM) $(LDLIBS)
 
-$(B)/unit/%: testsuite/unit/%.c $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
+$(B)/unit/%: testsuite/unit/%.c $(wildcard testsuite/unit/*.h) $(OBJS) $(filter %.a,$(HASHES)) $(B)/flags
 	$(call say,UNIT,$@)
 	@mkdir -p $(dir $@)
 	$(Q)$(CC) $(FLAGS) $(LFLAGS) -o $@ $< $(filter $(B)/libmd/%,$(OBJS)) \

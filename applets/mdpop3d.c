@@ -352,6 +352,17 @@ static void make_stamp(struct session *s)
 	str_char(&t, '>');
 }
 
+/* For the listener; after a login it does not hear it any more. */
+static void note_failure(const struct session *s)
+{
+	if (!ENABLE_FEATURE_MDPOP3D_LISTEN || !ENABLE_FEATURE_MDPOP3D_AUTH)
+		return;
+	if (s->end == END_TIMEOUT)
+		listen_note(NOTE_TOO_LATE);
+	else if (s->attempts == 0)
+		listen_note(NOTE_NO_LOGIN);
+}
+
 static void run_session(struct session *s, const struct nio_addr *from)
 {
 	const struct conf *c = s->conf;
@@ -384,11 +395,7 @@ static void run_session(struct session *s, const struct nio_addr *from)
 		session_work(s);
 	else if (!ENABLE_FEATURE_MDPOP3D_PRIVSEP)
 		session_greet(s);
-	/* After a login nobody hears it. */
-	if (ENABLE_FEATURE_MDPOP3D_AUTH && s->end == END_TIMEOUT)
-		listen_note(NOTE_TOO_LATE);
-	else if (ENABLE_FEATURE_MDPOP3D_AUTH && s->attempts == 0)
-		listen_note(NOTE_NO_LOGIN);
+	note_failure(s);
 	(void)nio_flush(&s->io);
 	if (!c->quiet)
 		session_log_end(s);

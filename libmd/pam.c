@@ -120,8 +120,13 @@ static enum au_result meaning(int e)
 	case PAM_CRED_EXPIRED:
 	case PAM_NEW_AUTHTOK_REQD:
 		return AU_EXPIRED;
+	/* Not PAM_SYSTEM_ERR: pam_exec means a refusal by it. */
 	case PAM_ABORT:
 	case PAM_BUF_ERR:
+	case PAM_AUTHINFO_UNAVAIL:
+	case PAM_OPEN_ERR:
+	case PAM_SYMBOL_ERR:
+	case PAM_MODULE_UNKNOWN:
 		return AU_TROUBLE;
 	default:
 		return AU_PASSWORD;

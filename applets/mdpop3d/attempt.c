@@ -55,7 +55,8 @@ static void log_refusal(struct session *s, const char *reason)
 static int refuse(struct session *s, const char *reason, int64_t start)
 {
 	log_refusal(s, reason);
-	listen_note(NOTE_INCORRECT);
+	if (ENABLE_FEATURE_MDPOP3D_LISTEN)
+		listen_note(NOTE_INCORRECT);
 	hold(start);
 	return s->attempts < CONFIG_MDPOP3D_LOGIN_TRIES ? PV_AGAIN :
 	    PV_INCORRECT;
@@ -94,8 +95,10 @@ void attempt_become(struct session *s)
 		str_init(&t, s->maildir, sizeof s->maildir);
 		str_put(&t, verdict.maildir);
 	}
-	listen_note(NOTE_LOGIN);
-	listen_silence();
+	if (ENABLE_FEATURE_MDPOP3D_LISTEN) {
+		listen_note(NOTE_LOGIN);
+		listen_silence();
+	}
 	settle_fds(s);
 	e = au_become(&user);
 	sb_private(false);

@@ -89,8 +89,10 @@ static bool log_in(struct session *s, enum pv_kind kind, const char *user,
 		reply_end(s, "[SYS/PERM] login is not possible", END_LOGIN);
 		break;
 	default:
-		reply_end(s, "[SYS/TEMP] login is not possible now",
-		    END_LOGIN);
+		/* With PAM the client hears of no other trouble. */
+		reply_end(s, ENABLE_FEATURE_MDPOP3D_PAM && s->conf->service ?
+		    "[SYS/TEMP] login incorrect" :
+		    "[SYS/TEMP] login is not possible now", END_LOGIN);
 	}
 	return false;
 }

@@ -133,7 +133,8 @@ static void parser_left(struct monitor *m)
 		str_u64(&t, (uint64_t)sig);
 		failed(m->s, "parser ended by signal", t.p);
 		/* Who else kills it must not harm the client's address. */
-		if (is_fault(sig) || sig == 0)
+		if (ENABLE_FEATURE_MDPOP3D_LISTEN &&
+		    (is_fault(sig) || sig == 0))
 			listen_note(NOTE_CRASH);
 	}
 }
@@ -142,7 +143,8 @@ static void distrust(struct monitor *m)
 {
 	end_parser(m);
 	failed(m->s, "parser sent what it must not", NULL);
-	listen_note(NOTE_CRASH);
+	if (ENABLE_FEATURE_MDPOP3D_LISTEN)
+		listen_note(NOTE_CRASH);
 }
 
 bool pv_is_digest(const char *text)

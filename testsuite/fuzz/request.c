@@ -45,7 +45,7 @@ enum {				/* conditions */
 	DEBUGS = 1, TLS = 2, TLS_FIRST = 4, APOP = 8, PROGRAM = 16,
 	QUIET = 32, NO_PAIR = 64, NO_FORK = 128,
 	TLS_FAILS = 256, BECOME_FAILS = 512, NO_HOME = 1024, LOWEST = 2048,
-	GIVEN = 4096, OLD = 8192
+	GIVEN = 4096, OLD = 8192, NO_KILL = 16384
 };
 
 enum {				/* ms, as the manual page has them */
@@ -352,8 +352,20 @@ static int w_dup2(int from, int to)
 static int w_kill(pid_t pid, int sig)
 {
 	assert(pid == PARSER && !w.buried && sig == SIGKILL);
+	errno = EPERM;
+	if (how & NO_KILL)
+		return -1;
 	if (w.alive)
 		ends(SIGKILL);
+	return 0;
+}
+
+/* Root without CAP_KILL: a parser that is alone ends. */
+static int w_shutdown(int fd, int what)
+{
+	assert(fd == LINK && w.link && what == SHUT_RDWR && how & NO_KILL);
+	if (w.alive)
+		ends(END_EOF << 8);
 	return 0;
 }
 
@@ -514,6 +526,7 @@ static int w_leave(uid_t uid)
 #define send w_send
 #define session_greet w_greet
 #define session_log w_log
+#define shutdown w_shutdown
 #define signal(sig, action) ((void)0)
 #define socketpair w_socketpair
 #define syscall w_syscall

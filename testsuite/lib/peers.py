@@ -220,7 +220,8 @@ class Mdpop3d(Peer):
                   home="%s/%s" % (users.home, self.user), maildir=False)
         self.log_path = self.home + "/log"
         with open(self.log_path, "wb") as file:
-            self.server = listener("-P", users.path, *self.args, stderr=file)
+            self.server = listener("-b", "0", "-P", users.path, *self.args,
+                                   stderr=file)
         self.port, self.process = self.server.port, self.server.process
 
     def log(self):

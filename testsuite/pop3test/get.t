@@ -82,7 +82,7 @@ def others():
     box = users.add("al", "pw", uid=61311)
     for i, data in enumerate(ODD.values(), 1):
         box.add("cur", "%d.M%dP7.host:2,S" % (1700000000 + i, i), data)
-    server = listener("-P", users.path)
+    server = listener("-b", "0", "-P", users.path)
     into = scratch() + "/M"
     run = pop3test("get", "all", into, "--crlf", "-u", "al:pw",
                    "127.0.0.1:%d" % server.port)

@@ -611,7 +611,7 @@ def with_mdpop3d():
     path = scratch() + "/users"
     with open(path, "w") as file:
         file.write(text)
-    server = listener("-P", users.path)
+    server = listener("-b", "0", "-P", users.path)
     stop = threading.Event()
 
     def deliver():

@@ -90,7 +90,7 @@ def against_mdpop3d():
     for i in range(10):
         users.add("u%d" % i, "pw %d" % i).fill(3)
         text += "u%d pw %d\n" % (i, i)
-    server = listener("-P", users.path)
+    server = listener("-b", "0", "-P", users.path)
     target = "127.0.0.1:%d" % server.port
     closed = Load("-U", users_file(text), "-d", "2", target)
     is_((closed.status, closed.failed, closed.workers), (0, 0, 10),
