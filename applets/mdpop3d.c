@@ -359,7 +359,7 @@ static void note_failure(const struct session *s)
 		return;
 	if (s->end == END_TIMEOUT)
 		listen_note(NOTE_TOO_LATE);
-	else if (s->attempts == 0)
+	else if (s->attempts == 0 && s->end != END_PARSER)
 		listen_note(NOTE_NO_LOGIN);
 }
 

@@ -138,6 +138,9 @@ static bool passed(struct pa_verdict *v, pam_handle_t *h, const char *step,
     int e)
 {
 	v->code = meaning(e);
+	/* Told apart, trouble here would tell that the password was right. */
+	if (v->code == AU_TROUBLE && *step)
+		v->code = AU_PASSWORD;
 	if (v->code != AU_OK)
 		tell(v, step, pam_strerror(h, e));
 	return v->code == AU_OK;

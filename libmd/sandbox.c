@@ -114,12 +114,14 @@ static int confine(enum sb_part part, int dir, struct sb *has)
 	/* Both that follow want it; a kernel without it has neither. */
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* The others have no call that it would be about. */
-	has->landlock = part == SB_USER ? take_files(dir) : usable_abi();
+	if (part == SB_USER)
+		has->landlock = take_files(dir);
 	/* poll(2) of more than so many fails; none can be opened any more. */
 	if (part == SB_PARSER && limit(RLIMIT_NOFILE, 2) < 0)
 		return -errno;
 	has->seccomp = sb_take_calls(part);
-	if (ENABLE_SANDBOX_REQUIRED && !(has->seccomp && has->landlock))
+	if (ENABLE_SANDBOX_REQUIRED && (!has->seccomp ||
+	    (part == SB_USER && !has->landlock)))
 		return -ENOSYS;
 	return 0;
 }
@@ -220,7 +222,7 @@ static int leave_root(uid_t uid)
 
 	if (e)
 		return e;
-	if (chroot(".") < 0 || chdir("/") < 0 || setgroups(0, NULL) < 0 ||
+	if (chroot(".") < 0 || setgroups(0, NULL) < 0 ||
 	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	/* The way back must be gone. */

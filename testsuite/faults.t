@@ -364,7 +364,7 @@ def parsers():
         "setgroups:error=EPERM", "setresgid:error=EPERM",
         "setresuid:error=EAGAIN", "setresuid:error=EPERM",
         "setresuid:retval=0", "setresuid,setresgid,setgroups:retval=0",
-        "chroot:error=EPERM", "chdir:error=EIO", "socketpair:error=EMFILE",
+        "chroot:error=EPERM", "fchdir:error=EIO", "socketpair:error=EMFILE",
         "fork,vfork,clone,clone3:error=EAGAIN")])
 
 

@@ -110,10 +110,11 @@ void attempt_become(struct session *s)
 
 /* The user database is in no state to tell. */
 static int give_up(struct session *s, const char *what, const char *why,
-    int answer)
+    int64_t start, int answer)
 {
 	s->status = EXIT_TEMPORARY;
 	session_log(s, LG_ERR, what, why);
+	hold(start);
 	return answer;
 }
 
@@ -155,9 +156,10 @@ static int log_in(struct session *s, struct pv_request *r)
 			session_log(s, LG_WARNING, source(s->conf), reason);
 		return PV_LOGGED_IN;
 	case AU_TROUBLE:
-		return give_up(s, source(s->conf), reason, PV_TEMPORARY);
+		return give_up(s, source(s->conf), reason, start,
+		    PV_TEMPORARY);
 	case AU_ENTRY:
-		return give_up(s, user.name, reason, PV_PERMANENT);
+		return give_up(s, user.name, reason, start, PV_PERMANENT);
 	default:
 		return refuse(s, reason, start);
 	}

@@ -263,14 +263,13 @@ static ptrdiff_t hear(pid_t pid, int fd, char *record, size_t cap,
  * for its being the one that was started, or of its session.  Name, groups
  * and what is logged are not its own to tell.
  */
-static bool is_credible(const struct ucred *from, pid_t pid,
+static bool is_credible(const struct ucred *from,
     const struct pv_request *r, struct au_user *user, struct verdict *v)
 {
 	char name[AU_FIELD];
 	struct str t;
 
-	if (from->uid != user->uid || from->gid != user->gid ||
-	    (from->pid != pid && getsid(from->pid) != pid))
+	if (from->uid != user->uid || from->gid != user->gid)
 		return false;
 	str_init(&t, user->name, sizeof user->name);
 	str_put(&t, r->user);
@@ -327,15 +326,16 @@ static int await(const struct conf *c, pid_t pid, int fd,
 	char record[CHECK_RECORD];
 	struct ucred from = { .pid = 0 };
 	ptrdiff_t n = hear(pid, fd, record, sizeof record, &from);
-	bool credible;
+	/* Before anything ends: -Z waits for that. */
+	bool credible = n > 0 && (from.pid == pid || getsid(from.pid) == pid);
 	int result, status = end_program(c, pid);
 
 	if (n <= 0)
 		return no_record(c, n, status, v);
 	result = check_parse(record, (size_t)n, user, v);
 	if (ENABLE_FEATURE_MDPOP3D_CHECKPW && c->checkpw)
-		credible = result == AU_OK && is_credible(&from, pid, r,
-		    user, v);
+		credible = credible && result == AU_OK &&
+		    is_credible(&from, r, user, v);
 	else
 		credible = from.uid == geteuid();
 	return credible ? result : AU_TROUBLE;

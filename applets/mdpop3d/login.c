@@ -141,9 +141,10 @@ static bool plain(struct session *s, size_t n)
 	const char *name = next_part(secret, &n);
 	const char *word = name ? next_part(name, &n) : NULL;
 
-	/* None may log in as another, and texts are not cut. */
+	/* Texts are not cut, and a name is one that USER could have. */
 	if (word == NULL || memchr(word, '\0', n) || *name == '\0' ||
-	    strlen(name) >= P3_LINE || n >= P3_LINE) {
+	    name[str_span(name, '\n')] || strlen(name) >= P3_LINE ||
+	    n >= P3_LINE) {
 		reply_err(s, "bad credentials");
 		return false;
 	}

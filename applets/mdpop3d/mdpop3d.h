@@ -278,10 +278,7 @@ enum listen_note {
 
 /* In a child of the listener; elsewhere it does nothing. */
 void listen_note(enum listen_note what);
-/*
- * Gives up the way to the listener: in every process that hears a client,
- * before it does.
- */
+/* Gives up the way to the listener, for what belongs to the user. */
 void listen_silence(void);
 /* Sockets from systemd (sd_listen_fds(3)) wait for us: sockets.c. */
 bool listen_inherited(void);

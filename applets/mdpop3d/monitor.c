@@ -171,7 +171,9 @@ bool pv_valid(const struct pv_request *r, size_t n)
 	if (r->kind == PV_APOP && !(ENABLE_FEATURE_MDPOP3D_APOP &&
 	    pv_is_digest(r->text)))
 		return false;
+	/* Programs and modules are not to be shown two names. */
 	return is_login == (r->user[0] != '\0') &&
+	    !memchr(r->user, '\n', sizeof r->user) &&
 	    (!is_login || text < P3_LINE);
 }
 
@@ -213,8 +215,9 @@ static bool obey(struct monitor *m, struct pv_request *r)
 	if (answer == PV_LOGGED_IN)
 		return true;
 	wipe(io->ibuf, io->ilen);
-	if (waits)
-		(void)send(m->link, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!waits)
+		return false;
+	(void)send(m->link, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	/* However long that took, the client is to hear of it. */
 	if (m->until < nio_now() + GRACE)
 		m->until = nio_now() + GRACE;

@@ -121,6 +121,9 @@ int check_report(void)
 	    !copy(u.name, sizeof u.name, name ? name : "?") ||
 	    !copy(v.maildir, sizeof v.maildir, maildir ? maildir : ""))
 		return EXIT_TEMPORARY;
-	return check_write(REPLY_FD, AU_OK, &u, &v) < 0 ? EXIT_TEMPORARY :
-	    EXIT_OK;
+	if (check_write(REPLY_FD, AU_OK, &u, &v) < 0)
+		return EXIT_TEMPORARY;
+	/* Until it is ended: the monitor looks at who has said so. */
+	(void)fd_read(REPLY_FD, v.detail, 1);
+	return EXIT_OK;
 }

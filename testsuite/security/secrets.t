@@ -369,9 +369,10 @@ def core():
                          ("parser", lambda c: parser_of(c))):
         if not SEPARATED:
             break
-        with opened("inetd", "-P", users.path) as c:
+        with opened("inetd", "-P", users.path, wrap=wrap if dumps else (),
+                    cwd=place) as c:
             pid = choose(c)
-            is_(limits(pid)["Max core file size"][0], "0",
+            is_(limits(pid)["Max core file size"], ("0", "0"),
                 "C49 %s: no core by its limit" % what)
             is_(os.stat("/proc/%d/mem" % pid).st_uid, 0,
                 "C49 %s: memory is root's alone" % what)

@@ -175,6 +175,13 @@ static int do_connection(void)
 	return nio_flush(&io) ? errno : nio_usec() == 0;
 }
 
+static int do_unsent(void)
+{
+	int n;
+
+	return result(ioctl(pair[0], TIOCOUTQ, &n));
+}
+
 static int do_log(void)
 {
 	lg.fd = pair[0];

@@ -134,6 +134,7 @@ static int no_write_own(void)
 
 static const struct trial users[] = {
 	{ "a connection", do_connection, 0 },
+	{ "how much is unsent", do_unsent, 0 },
 	{ "the log", do_log, 0 },
 	{ "reads the Maildir", do_session, 0 },
 	{ "links within the Maildir", do_link, 0 },
