@@ -104,11 +104,20 @@ static int limit(int what, rlim_t most)
 	return setrlimit(what, &r);
 }
 
+/* poll(2) of more than so many fails; none can be opened any more. */
+static int limit_parser(void)
+{
+	return limit(RLIMIT_NOFILE, 2);
+}
+
 static int confine(enum sb_part part, int dir, struct sb *has)
 {
 	*has = (struct sb){ .seccomp = false };
 	if (ENABLE_SANITIZE)
 		return 0;
+	/* That the user's process will miss it is known before the greeting. */
+	if (ENABLE_SANDBOX_REQUIRED && !usable_abi())
+		return -ENOSYS;
 	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_NPROC, 0) < 0)
 		return -errno;
 	/* Both that follow want it; a kernel without it has neither. */
@@ -116,8 +125,7 @@ static int confine(enum sb_part part, int dir, struct sb *has)
 	/* The others have no call that it would be about. */
 	if (part == SB_USER)
 		has->landlock = take_files(dir);
-	/* poll(2) of more than so many fails; none can be opened any more. */
-	if (part == SB_PARSER && limit(RLIMIT_NOFILE, 2) < 0)
+	if (part == SB_PARSER && limit_parser() < 0)
 		return -errno;
 	has->seccomp = sb_take_calls(part);
 	if (ENABLE_SANDBOX_REQUIRED && (!has->seccomp ||

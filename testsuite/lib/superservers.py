@@ -381,12 +381,12 @@ class Questions:
         """an option that does not exist"""
         what = self.name + ", a wrong option"
         trial = Trial()
-        server = self.start(trial, ["-Z"])
+        server = self.start(trial, ["-Y"])
         with server.connect() as client:
             like(client.rest(), r"\A-ERR \[SYS/PERM\] [^\r\n]*\r\n\Z",
                  what + ": the client gets one line and no more")
         if self.shared:
-            like(server.log.wait("mdpop3d"), r"mdpop3d\[\d+\]: .*Z",
+            like(server.log.wait("mdpop3d"), r"mdpop3d\[\d+\]: .*Y",
                  what + ": the reason is in the log")
         else:
             like(server.errors(), r"usage: mdpop3d",

@@ -188,11 +188,11 @@ def opening():
 def cannot_start():
     """A server that cannot start fails at once, and tells why"""
     for what, text, target in (
-            ("exec", "exec %s mdpop3d -Z\nS: +OK\n" % POPBOX, None),
-            ("--", "S: +OK\n", ["--", POPBOX, "mdpop3d", "-Z"])):
+            ("exec", "exec %s mdpop3d -Y\nS: +OK\n" % POPBOX, None),
+            ("--", "S: +OK\n", ["--", POPBOX, "mdpop3d", "-Y"])):
         began = time.monotonic()
         bad(what, text, target, 1, r"^want S: .*, got -ERR .*; it says: "
-            r".*Z", "-t", "30")
+            r".*Y", "-t", "30")
         ok(time.monotonic() - began < 5, what + ": at once")
     bad("no such program", "exec /no/such/program -x\nS: +OK\n", None, 2,
         r"EOF.*it says: cannot run /no/such/program: No such file")

@@ -86,7 +86,7 @@ def two_sockets():
 @test
 def own_listener_misuse():
     """systemd-socket-activate, wrong arguments of the listener"""
-    for args in (["-Z"], ["-R", "REMOTE_ADDR"], ["-r", "192.0.2.1"]):
+    for args in (["-Y"], ["-R", "REMOTE_ADDR"], ["-r", "192.0.2.1"]):
         what = "systemd-socket-activate, " + args[0]
         trial = Trial()
         server = own_listener(trial, trial.login(*args))

@@ -303,7 +303,7 @@ static int leave_without_proc(void)
 
 static void leaving(void)
 {
-	char dir[4200];
+	char dir[64];
 	int n = 0;
 	DIR *d;
 
@@ -422,5 +422,6 @@ int main(void)
 	leaving();
 	if (!ENABLE_SANITIZE)
 		processes();
+	remove_home();
 	return done();
 }

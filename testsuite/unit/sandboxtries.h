@@ -27,7 +27,7 @@ enum { NOBODY = 65534, KILLED = -1, STOPPED = -2, NO_CHILD = -3 };
 
 static struct sb has;		/* what this kernel gives */
 static struct md md;
-static char home[4096];		/* holds Maildir/ and outside/ */
+static char home[] = "/tmp/popbox-unit-XXXXXX";	/* Maildir/, outside/ */
 static int pair[2];
 static struct lg lg = { .ident = "sandbox", .fd = -1 };
 

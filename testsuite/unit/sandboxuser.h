@@ -3,6 +3,7 @@
 #ifndef SANDBOXUSER_H
 #define SANDBOXUSER_H
 
+#include <ftw.h>
 #include <stdlib.h>
 
 #include "sandboxtries.h"
@@ -167,11 +168,8 @@ static const char hashes[] =
 /* Three messages, and things for the hostile to reach for. */
 static void make_home(void)
 {
-	char name[] = "sandbox.XXXXXX";
-
-	if (mkdtemp(name) == NULL || chmod(name, 0755) < 0 || chdir(name) < 0)
+	if (mkdtemp(home) == NULL || chmod(home, 0755) < 0 || chdir(home) < 0)
 		exit(1);
-	(void)!getcwd(home, sizeof home);
 	mkdir("Maildir", 0700);
 	mkdir("Maildir/new", 0700);
 	mkdir("Maildir/cur", 0700);
@@ -186,6 +184,19 @@ static void make_home(void)
 	(void)!rename("Maildir/.kept", "Maildir/cur/.kept");
 	(void)!symlink("../../outside/users", "Maildir/cur/.way-out");
 	ok(md_open(&md, AT_FDCWD, "Maildir") == 0, "the Maildir opens");
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+    struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(path);
+}
+
+static void remove_home(void)
+{
+	ok(chdir("/") == 0 && nftw(home, remove_one, 8,
+	    FTW_DEPTH | FTW_PHYS) == 0, "cleaned up");
 }
 
 static void kept(void)
