@@ -105,6 +105,8 @@ def run(path, watch, args, target):
         settings["debug"] = "1"
     if has_accounts():
         settings["accounts"] = "1"
+    if config("FEATURE_MDPOP3D_SASL"):
+        settings["sasl"] = "1"
     for name, value in settings.items():
         args = ["-D", "%s=%s" % (name, value), *args]
     done = subprocess.run(
@@ -171,8 +173,6 @@ def with_login(path, watch):
     box = users.add("joe", PASSWORD)
     users.line("old:%s:x1:1::%s:/bin/sh" % (hashed(PASSWORD), users.home))
     args = ["-D", "closed=old"]
-    if config("FEATURE_MDPOP3D_SASL"):
-        args += ["-D", "sasl=1"]
     if knows_hashes():
         args += ["-D", "hashes=1"]
         for name, prefix, cost in HASHES:

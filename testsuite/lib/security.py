@@ -234,6 +234,17 @@ def socket_of(c, ours=True):
     return None
 
 
+def unread(c):
+    """Bytes we sent that the server has not taken from its socket."""
+    inode = socket_of(c)
+    with open("/proc/net/tcp") as file:
+        for line in file:
+            f = line.split()
+            if f[9:10] == [(inode or "[x]")[8:-1]]:
+                return int(f[4].split(":")[1], 16)
+    return 0
+
+
 # ---- calls put into a process ---------------------------------------------------
 
 def inject(pid, call, *args, kind="x86_64"):

@@ -72,6 +72,13 @@ def line_lengths():
         is_((good, bad), (LONGEST - 2 - 3, 4096 - LONGEST + 2),
             "C4 C5 a command of %d octets is obeyed, a longer one is not" %
             LONGEST)
+        for first in (b"NOOP", b"NOOP" + b" " * 200, b"STAT"):
+            c.send(first)
+            wait_for(lambda: unread(c) == 0, 2)
+            c.send(b" " * 300)
+            wait_for(lambda: unread(c) == 0, 2)
+            c.send(b"\r\n")
+            like(c.line(), r"\A-ERR", "C5 in three segments: no part is obeyed")
         like(c.cmd("STAT"), r"\A\+OK 1 ", "C26 and it goes on")
     figure(3, "lengths of lines tried, 0 to 4096 octets, with one answer each",
            2 * 4097)
@@ -184,7 +191,7 @@ def flowed(c, block, times):
 
 
 @test
-def unread():
+def unread_answers():
     """C114 C89 commands whose answers nobody reads, before the login"""
     need_logins()
     with opened("inetd", "-t", "1", "-P", joe().path) as c:
@@ -313,6 +320,7 @@ def attempts(users, wrap, most):
         c.server.wait()
         is_(c.server.log().count("incorrect"), most,
             "C34 as many are in the log")
+        like(c.server.log(), r"\] login failed \(", "C34 and why it is over")
 
 
 @test

@@ -629,7 +629,7 @@ def environment_of_programs():
             return file.read()
     seen = dict(line.split("=", 1) for line in
                 read("environ").splitlines() if "=" in line)
-    is_(set(seen) - GIVEN, set(), "C33 -C: no other variables", seen)
+    is_(set(seen), GIVEN, "C33 -C: these variables and no others", seen)
     like(read("request"), r"\Ajoe\nsecret\n\n?\Z", "C33 -C: the request")
     unlike(read("cmdline") + read("environ"), "secret",
            "C49 -C: no password in arguments or environment")

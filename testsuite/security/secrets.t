@@ -72,17 +72,6 @@ def say(c, pieces):
         wait_for(lambda: unread(c) == 0, 2)
 
 
-def unread(c):
-    """Bytes we sent that the server has not taken from its socket."""
-    inode = socket_of(c)
-    with open("/proc/net/tcp") as file:
-        for line in file:
-            f = line.split()
-            if f[9:10] == [(inode or "[x]")[8:-1]]:
-                return int(f[4].split(":")[1], 16)
-    return 0
-
-
 # ---- the scanner finds what is there -------------------------------------------
 
 @test
