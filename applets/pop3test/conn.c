@@ -76,9 +76,10 @@ int conn_ended(struct conn *c, struct trouble *why, int status,
 static enum pt_verb verb_of(const char *p, size_t n)
 {
 	static const unsigned char verbs[P3_VERBS] = {
-		[P3_CAPA] = V_CAPA, [P3_DELE] = V_DELE, [P3_LIST] = V_LIST,
-		[P3_NOOP] = V_NOOP, [P3_PASS] = V_AUTH, [P3_QUIT] = V_QUIT,
-		[P3_RETR] = V_RETR, [P3_RSET] = V_RSET, [P3_STAT] = V_STAT,
+		[P3_APOP] = V_AUTH, [P3_AUTH] = V_AUTH, [P3_CAPA] = V_CAPA,
+		[P3_DELE] = V_DELE, [P3_LIST] = V_LIST, [P3_NOOP] = V_NOOP,
+		[P3_PASS] = V_AUTH, [P3_QUIT] = V_QUIT, [P3_RETR] = V_RETR,
+		[P3_RSET] = V_RSET, [P3_STAT] = V_STAT, [P3_STLS] = V_OTHER,
 		[P3_TOP] = V_TOP, [P3_UIDL] = V_UIDL, [P3_USER] = V_OTHER
 	};
 	size_t word = 0;
@@ -87,11 +88,7 @@ static enum pt_verb verb_of(const char *p, size_t n)
 	while (word < n && p[word] != ' ')
 		word++;
 	v = p3_verb(p, word);
-	if (v >= 0)
-		return (enum pt_verb)verbs[v];
-	if (word == 4 && (str_after(p, "AUTH") || str_after(p, "APOP")))
-		return V_AUTH;
-	return V_OTHER;
+	return v >= 0 ? (enum pt_verb)verbs[v] : V_OTHER;
 }
 
 static void expect_answer(struct conn *c, enum pt_verb verb)

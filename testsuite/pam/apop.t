@@ -103,7 +103,7 @@ def what_the_module_gets():
 
 @test
 def syntax():
-    """digests that are none are not asked about"""
+    """C42 digests that are none are not asked about"""
     pam = Apop()
     path = pam.file("seen")
     pam.add(NAME, "pw").fill(1)
@@ -146,7 +146,7 @@ def stamps():
         with connect(server) as c:
             seen.append(c.line())
             c.cmd("QUIT")
-    is_(len(set(seen)), 300, "300 sessions, 300 stamps")
+    is_(len(set(seen)), 300, "C41 300 sessions, 300 stamps")
     # What is before the @ is more than a clock and a number that counts.
     heads = [s.split(b"<")[1].split(b"@")[0] for s in seen]
     ok(min(map(len, heads)) >= 16, "of some length", min(heads, key=len))
