@@ -471,7 +471,7 @@ def penalty_for_a_crash():
     server = listener("-P", two_users().path)
     for number, which in ((2, 0), (3, -1)):
         with come(server, number):
-            os.kill(server.children()[which], signal.SIGSEGV)
+            os.kill(server.children()[which], signal.SIGSYS)
         ok(idle(server), "C121 process %d of a session dies" % which)
         is_(call(server, number), TROUBLE, "C121 its client has to wait")
     with come(server, 4):
@@ -481,7 +481,7 @@ def penalty_for_a_crash():
     with try_login(server, 5) as c:
         is_(outcome(c), GREETING, "C121 a login")
         wait_for(lambda: len(server.children()) == 1)
-        os.kill(server.children()[0], signal.SIGSEGV)
+        os.kill(server.children()[0], signal.SIGSYS)
         c.rest()
     ok(idle(server), "C121 a session dies after its login")
     is_(call(server, 5), GREETING, "C121 which its client may try again")
@@ -493,7 +493,7 @@ def penalty_limits():
     need("FEATURE_MDPOP3D_AUTH")
     server = listener("-b", "6")
     with come(server, 2):
-        os.kill(server.children()[0], signal.SIGSEGV)
+        os.kill(server.children()[0], signal.SIGSYS)
     ok(idle(server), "C121 -b 6: a crash")
     began = time.monotonic()
     is_(call(server, 2), TROUBLE, "C121 -b 6: is refused")
@@ -503,7 +503,7 @@ def penalty_limits():
     ok(2 < passed < 6, "C121 -b 6: half of it", passed)
     server = listener("-b", "0")
     with come(server, 2):
-        os.kill(server.children()[0], signal.SIGSEGV)
+        os.kill(server.children()[0], signal.SIGSYS)
     idle(server)
     is_({call(server, 2) for _ in range(40)}, {GREETING},
         "C121 -b 0: nobody has to wait")

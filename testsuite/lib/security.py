@@ -267,6 +267,41 @@ def inject(pid, call, *args, kind="x86_64"):
     return m.group(1).decode(), int(m.group(2))
 
 
+# ---- memory -------------------------------------------------------------------
+
+class Group:
+    """A memory group of the kernel's, with all a server takes in it."""
+
+    def __init__(self):
+        self.path = self.file = None
+        for top, file in (("/sys/fs/cgroup", "memory.current"),
+                          ("/sys/fs/cgroup/memory", "memory.usage_in_bytes")):
+            path = "%s/popbox-bench-%d" % (top, os.getpid())
+            try:
+                os.mkdir(path)
+            except OSError:
+                continue
+            if os.path.exists(path + "/" + file):
+                self.path, self.file = path, path + "/" + file
+                cleanup(self.remove)
+                return
+            os.rmdir(path)
+
+    def take(self, pid):
+        with open(self.path + "/cgroup.procs", "w") as file:
+            file.write(str(pid))
+
+    def used(self):
+        with open(self.file) as file:
+            return int(file.read()) // 1024
+
+    def remove(self):
+        try:
+            os.rmdir(self.path)
+        except OSError:
+            pass
+
+
 # ---- syslog ---------------------------------------------------------------------
 
 class Syslog:

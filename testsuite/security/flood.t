@@ -222,31 +222,6 @@ def descriptors_run_out():
 
 # ---- idle clients -----------------------------------------------------------
 
-def kernel_memory():
-    """KB, by what it is for; of the page cache nothing."""
-    found = {}
-    with open("/proc/meminfo") as file:
-        for line in file:
-            name, size = line.split()[:2]
-            found[name.rstrip(":")] = int(size)
-    return found
-
-
-def settled(seconds=3):
-    """kernel_memory() when it has come to rest, as far as others let it."""
-    end = time.monotonic() + seconds
-    now = kernel_memory()
-    while time.monotonic() < end:
-        before, now = now, (time.sleep(0.3), kernel_memory())[1]
-        if abs(now["MemAvailable"] - before["MemAvailable"]) < 200:
-            break
-    return now
-
-
-# The kernel's stacks and the filters are in what vmalloc gives.
-PARTS = ("VmallocUsed", "PageTables", "Slab", "Percpu")
-
-
 def idle_crowd(server, count):
     """So many greeted clients that say nothing."""
     held = []
@@ -303,50 +278,29 @@ def watch(held):
     return lived
 
 
-def cost_of_idle(server, count):
-    """KB for each of so many: (processes', kernel's parts, all that is gone),
-    and by how much the machine has moved meanwhile.
-    """
-    before = settled()
-    held = idle_crowd(server, count)
-    during = settled()
-    pids = server.children()
-    own = sum(server.memory("Pss", p) for p in pids)
-    kernel = sum(during[p] - before[p] for p in PARTS)
-    gone = before["MemAvailable"] - during["MemAvailable"]
-    for s, _ in held:
-        s.close()
-    idle(server)
-    moved = abs(before["MemAvailable"] - settled()["MemAvailable"])
-    return own / count, kernel / count, gone / count, moved, len(pids) / count
-
-
 @test
 def idle_memory():
     """C64 what a client costs that says nothing, all in"""
     count, most = 1000, 200
     if SLOW or not config("STATIC"):
         raise Skip("not as shipped")
+    group = Group()
+    if not group.path:
+        raise Skip("no memory groups in this kernel, or not as root")
     server = listener(*OPEN)
-    cost_of_idle(server, 50)
-    # The parts count what others do as well: the best of three.
-    for _ in range(3):
-        own, kernel, gone, moved, processes_each = cost = cost_of_idle(
-            server, count)
-        if own + kernel <= most:
-            break
-    ok(own + kernel <= most, "C64 an idle client costs 200 KB at most", cost)
-    text = "%.0f KB gone, of them %.0f of processes, %.0f of the kernel" % (
-        gone, own, kernel)
-    if moved < 2000:
-        ok(gone <= most + 4, "C64 all in: " + text)
-    else:
-        skip("C64 all in: " + text, "the machine is busy: %d KB" % moved)
+    group.take(server.pid)
+    before = group.used()
+    held = idle_crowd(server, count)
+    pids = below(server.pid)
+    # Kernel stacks, page tables, sockets and filters are charged as well.
+    cost = (group.used() - before) / count
+    own = sum(server.memory("Pss", p) for p in pids) / count
+    for s, _ in held:
+        s.close()
+    idle(server)
+    ok(cost <= most, "C64 an idle client costs 200 KB at most", cost)
     figure(12, "an idle client before its login: processes; KB of theirs "
-           "(PSS), of the kernel, sum", "%.1f %.0f %.0f %.0f" % (
-               processes_each, own, kernel, own + kernel))
-    figure(12, "the same: KB of MemAvailable gone, with the client's own "
-           "end; moved otherwise", "%.0f %.0f" % (gone, moved / count))
+           "(PSS), all in", "%.1f %.0f %.0f" % (len(pids) / count, own, cost))
 
 
 # ---- one source, and the others ---------------------------------------------

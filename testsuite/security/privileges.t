@@ -257,6 +257,44 @@ def after_login():
         box.fill(2)
 
 
+def leaked(numbers):
+    """Open descriptors of what nobody is to have, under these numbers."""
+    fd = os.open(scratch("of") + "/shadow", os.O_RDONLY | os.O_CREAT, 0o600)
+    for number in numbers:
+        os.dup2(fd, number)
+        cleanup(os.close, number)
+    os.close(fd)
+
+
+def holds_shadow(pid):
+    return [n for n, what in descriptors(pid).items() if "shadow" in what]
+
+
+@test
+def inherited():
+    """C33 what a superserver left open is in no process that hears a client"""
+    need_separation()
+    numbers = (41, 240, 700)
+    leaked(numbers)
+    users = joe()
+    with opened("inetd", "-P", users.path, pass_fds=numbers) as c:
+        is_(sorted(holds_shadow(c.server.pid)), list(numbers),
+            "C33 (the server has inherited it)")
+        is_(holds_shadow(parser_of(c)), [], "C33 the parser has not")
+        c.cmd("USER joe")
+        is_(c.cmd("PASS secret"), b"+OK\r\n", "C33 login")
+        is_(holds_shadow(c.monitor), [], "C33 the user's process has not")
+    if not config("FEATURE_MDPOP3D_CHECKPW"):
+        return
+    out = program()
+    with start("-e", "-C", out + "/check", via="tcp", pass_fds=numbers) as c:
+        c.line()
+        c.cmd("USER joe")
+        is_(c.cmd("PASS secret"), REFUSED, "C33 -C: refused by exit 1")
+    with open(out + "/fd") as file:
+        unlike(file.read(), "shadow", "C33 -C: nor has a program")
+
+
 @test
 def groups():
     """C33 the groups of a system's user, exactly"""
@@ -606,15 +644,21 @@ NASTY = {"LD_PRELOAD": "/nowhere.so", "LD_LIBRARY_PATH": "/tmp", "IFS": "/",
          "REMOTE_HOST": "192.0.2.9"}
 
 
+def program():
+    """A checkpassword program that tells what it has; where it is."""
+    out = scratch("program")
+    with open(out + "/check", "w") as file:
+        file.write(PROGRAM % {"out": out})
+    os.chmod(out + "/check", 0o755)
+    return out
+
+
 @test
 def environment_of_programs():
     """C33 what a checkpassword program sees of the environment"""
     need_separation()
     need("FEATURE_MDPOP3D_CHECKPW")
-    out = scratch("program")
-    with open(out + "/check", "w") as file:
-        file.write(PROGRAM % {"out": out})
-    os.chmod(out + "/check", 0o755)
+    out = program()
     nasty = dict(NASTY)
     if not config("STATIC"):
         del nasty["LD_PRELOAD"]
