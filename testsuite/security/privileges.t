@@ -99,6 +99,10 @@ def check_parser(c, parser):
             c.via, name.lower()))
 
 
+def numbers(held):
+    return " ".join(map(str, sorted(held)))
+
+
 def check_descriptors(c, parser):
     """C33 the parser holds the client and its way to the monitor"""
     held = descriptors(parser)
@@ -112,7 +116,7 @@ def check_descriptors(c, parser):
        "C33 %s, parser: holds the client and one socket" % c.via, held,
        "the client is " + str(client))
     figure(22, "descriptors of the parser (%s): the client, one socket" %
-           c.via, sorted(held))
+           c.via, numbers(held))
 
 
 @test
@@ -236,7 +240,7 @@ def check_open_files(c, pid, box):
     ok(any(what.startswith(top) for what in held.values()),
        "C33 %s, user: (those of the Maildir are there)" % c.via, held)
     figure(22, "descriptors of the user's process (%s): client, log, Maildir"
-           % c.via, sorted(held))
+           % c.via, numbers(held))
 
 
 @test
@@ -257,10 +261,10 @@ def after_login():
         box.fill(2)
 
 
-def leaked(numbers):
+def leaked(extra):
     """Open descriptors of what nobody is to have, under these numbers."""
     fd = os.open(scratch("of") + "/shadow", os.O_RDONLY | os.O_CREAT, 0o600)
-    for number in numbers:
+    for number in extra:
         os.dup2(fd, number)
         cleanup(os.close, number)
     os.close(fd)
@@ -274,11 +278,11 @@ def holds_shadow(pid):
 def inherited():
     """C33 what a superserver left open is in no process that hears a client"""
     need_separation()
-    numbers = (41, 240, 700)
-    leaked(numbers)
+    extra = (41, 240, 700)
+    leaked(extra)
     users = joe()
-    with opened("inetd", "-P", users.path, pass_fds=numbers) as c:
-        is_(sorted(holds_shadow(c.server.pid)), list(numbers),
+    with opened("inetd", "-P", users.path, pass_fds=extra) as c:
+        is_(sorted(holds_shadow(c.server.pid)), list(extra),
             "C33 (the server has inherited it)")
         is_(holds_shadow(parser_of(c)), [], "C33 the parser has not")
         c.cmd("USER joe")
@@ -287,7 +291,7 @@ def inherited():
     if not config("FEATURE_MDPOP3D_CHECKPW"):
         return
     out = program()
-    with start("-e", "-C", out + "/check", via="tcp", pass_fds=numbers) as c:
+    with start("-e", "-C", out + "/check", via="tcp", pass_fds=extra) as c:
         c.line()
         c.cmd("USER joe")
         is_(c.cmd("PASS secret"), REFUSED, "C33 -C: refused by exit 1")
