@@ -37,6 +37,8 @@ SANDBOX = config("FEATURE_MDPOP3D_SANDBOX") and not config("SANITIZE")
 PARSER_UID = config("MDPOP3D_PARSER_UID") or 65534
 NO_CAPS = ["0" * 16] * 3
 DEAR = "$6$rounds=1500000$popboxtest$"     # a second or so
+# Of no password, and nobody waits for it to be found out.
+ENDLESS = "$6$rounds=90000000$popboxtest$" + "x" * 86
 # A listener that does not get angry with the tests.
 CALM = ("-b", "0") if "-b SEC" in subprocess.run(
     [POPBOX, "mdpop3d", "--help"], stdout=subprocess.PIPE, check=False,
@@ -236,11 +238,12 @@ def socket_of(c, ours=True):
 
 def unread(c):
     """Bytes we sent that the server has not taken from its socket."""
-    inode = socket_of(c)
+    if not hasattr(c, "inode"):
+        c.inode = (socket_of(c) or "socket:[x]")[8:-1]
     with open("/proc/net/tcp") as file:
         for line in file:
             f = line.split()
-            if f[9:10] == [(inode or "[x]")[8:-1]]:
+            if f[9:10] == [c.inode]:
                 return int(f[4].split(":")[1], 16)
     return 0
 

@@ -99,7 +99,7 @@ def scanner_sees_checker():
     need_separation()
     need_bare_memory()
     users = UserFile()
-    users.add("joe", stored=hashed(SECRET, DEAR))
+    users.add("joe", stored=ENDLESS)
     for what, pieces, _ in ways(SECRET):
         if what not in ("PASS", "AUTH PLAIN"):
             continue
@@ -309,7 +309,7 @@ def arguments():
     """C49 a password is no argument and in no environment"""
     need_logins()
     users = UserFile()
-    users.add("joe", stored=hashed(SECRET, DEAR))
+    users.add("joe", stored=ENDLESS if SEPARATED else hashed(SECRET, DEAR))
     for what, pieces, _ in ways(SECRET):
         if what not in ("PASS", "AUTH PLAIN"):
             continue
@@ -317,9 +317,10 @@ def arguments():
             say(c, pieces)
             seen = shown(processes(c))
             if SEPARATED:
-                checker_of(c, parser_of(c))
+                pid = checker_of(c, parser_of(c))
                 seen += shown(processes(c))
-            c.line()
+                os.kill(pid, signal.SIGKILL)
+            c.rest() if SEPARATED else c.line()
             seen += shown(processes(c))
             ok(len(seen) > 20, "C49 (something is to be seen)")
             ok(not any(f[:9] in seen for f in forms(SECRET)),
