@@ -85,7 +85,7 @@ def figure(item, what, value):
                               str(value))) + "\n")
 
 
-# ---- /proc -------------------------------------------------------------------
+# ---- /proc ------------------------------------------------------------------
 
 def status(pid):
     """The fields of /proc/PID/status, stripped."""
@@ -166,7 +166,7 @@ def traces(pids, needles, piece=8):
     return found[:9]
 
 
-# ---- the processes of a session -----------------------------------------------
+# ---- the processes of a session ---------------------------------------------
 
 def opened(via, *args, **how):
     """A greeted client of a server started like an inetd would, or of one
@@ -248,7 +248,7 @@ def unread(c):
     return 0
 
 
-# ---- calls put into a process ---------------------------------------------------
+# ---- calls put into a process -----------------------------------------------
 
 def inject(pid, call, *args, kind="x86_64"):
     """Lets another process make a system call.
@@ -270,7 +270,7 @@ def inject(pid, call, *args, kind="x86_64"):
     return m.group(1).decode(), int(m.group(2))
 
 
-# ---- memory -------------------------------------------------------------------
+# ---- memory -----------------------------------------------------------------
 
 class Group:
     """A memory group of the kernel's, with all a server takes in it."""
@@ -305,7 +305,7 @@ class Group:
             pass
 
 
-# ---- syslog ---------------------------------------------------------------------
+# ---- syslog -----------------------------------------------------------------
 
 class Syslog:
     """A /dev/log of our own, seen by one server; it reads all the time."""
@@ -337,7 +337,7 @@ class Syslog:
         return found
 
 
-# ---- other builds ----------------------------------------------------------------
+# ---- other builds -----------------------------------------------------------
 
 def variant(name, **symbols):
     """The tested configuration with other symbols; (binary, .config).

@@ -124,7 +124,7 @@ def harmless(trap, what, c, more=b""):
     return got
 
 
-# ---- what lies there before the login --------------------------------------------
+# ---- what lies there before the login ---------------------------------------
 
 def link_to_secret(t):
     os.symlink(t.secret, t.path("cur"))
@@ -253,7 +253,7 @@ def laid_before():
                len(cases), len(leaks)))
 
 
-# ---- what changes during the session -----------------------------------------------
+# ---- what changes during the session ----------------------------------------
 
 def put_in_place(make):
     """Replaces message 1 by what `make` makes at its path."""
@@ -417,7 +417,7 @@ def race():
         link_race(uid)
 
 
-# ---- names ---------------------------------------------------------------------
+# ---- names ------------------------------------------------------------------
 
 def strange_names():
     """Names a directory can hold, each of them one."""
@@ -471,13 +471,14 @@ def names():
         c.server.wait()
         log = c.server.log()
     bad = [line for line in log.split("\n")[:-1] if not re.fullmatch(
-        r"mdpop3d\[\d+\]: (sandbox: [\w ,]+|\[[^]]*\]\[[^]]*\] [ -~]*)", line) or
+        r"mdpop3d\[\d+\]: (sandbox: [\w ,]+|\[[^]]*\]\[[^]]*\] [ -~]*)",
+        line) or
         len(line) >= LOG_LINE]
     is_(bad, [], "C122 each log line is one record")
     is_(box.names("new") + box.names("cur"), [], "C72 and all are removed")
 
 
-# ---- very many ---------------------------------------------------------------------
+# ---- very many --------------------------------------------------------------
 
 def litter(trap, count):
     """Entries that are no messages, and a few that are."""
@@ -525,7 +526,7 @@ def many_entries():
     subprocess.run(["rm", "-rf", trap.box.path], check=True)
 
 
-# ---- who opens, and how ------------------------------------------------------------
+# ---- who opens, and how -----------------------------------------------------
 
 @test
 def opened_by_the_user():

@@ -37,7 +37,7 @@ def in_transaction(box, *args):
     return c
 
 
-# ---- lines --------------------------------------------------------------------
+# ---- lines ------------------------------------------------------------------
 
 def one_each(lines, c, what, good=b"+OK"):
     """C26 each of these lines, and the NOOP after it, has one answer"""
@@ -211,7 +211,7 @@ def unread_answers():
         ok(time.monotonic() - began >= 0.9, "C89 (and not at once)")
 
 
-# ---- numbers -------------------------------------------------------------------
+# ---- numbers ----------------------------------------------------------------
 
 NUMBERS = {
     b"0": False, b"-1": False, b"+1": False, b"01": True, b"001": True,
@@ -264,7 +264,7 @@ def numbers():
            (len(NUMBERS), len(all_wrong)))
 
 
-# ---- bad commands ----------------------------------------------------------------
+# ---- bad commands -----------------------------------------------------------
 
 BAD = [b"x", b"NOOP now", b"RETR 99999", b"\0", b"A" * 300, b"", b"STLS now",
        b"LIST -1", b"PASS x", b"RETR"]
@@ -307,7 +307,7 @@ def bad_before_login():
            BEFORE + 1)
 
 
-# ---- attempts --------------------------------------------------------------------
+# ---- attempts ---------------------------------------------------------------
 
 def attempts(users, wrap, most):
     """C34 how many times a session may try"""
@@ -351,7 +351,7 @@ def three_attempts():
     figure(17, "attempts with MDPOP3D_LOGIN_TRIES=3", 3)
 
 
-# ---- time ----------------------------------------------------------------------
+# ---- time -------------------------------------------------------------------
 
 def ends(c, began, seconds, what, least=None):
     """C113 a login's time is over"""

@@ -51,7 +51,7 @@ def seen(sent):
             line for line in sent]
 
 
-# ---- with -d -----------------------------------------------------------------
+# ---- with -d ----------------------------------------------------------------
 
 def said(c, sent):
     """Sends lines, half-closes, waits; the records."""
@@ -163,7 +163,7 @@ def syslog():
     is_(commands(lines), seen(sent), "C122 syslog: each once")
 
 
-# ---- how many ------------------------------------------------------------------
+# ---- how many ---------------------------------------------------------------
 
 @test
 def flood():
@@ -210,7 +210,7 @@ def flood_of_attempts():
     ok(len(lines) <= 6, "C122 and few lines", lines)
 
 
-# ---- attempts --------------------------------------------------------------------
+# ---- attempts ---------------------------------------------------------------
 
 def odd_users():
     """A user file with a name for every byte that one can have."""

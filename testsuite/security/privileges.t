@@ -70,7 +70,7 @@ def landlock():
     return max(0, ctypes.CDLL(None).syscall(444, None, 0, 1))
 
 
-# ---- before the login ---------------------------------------------------------
+# ---- before the login -------------------------------------------------------
 
 def check_parser(c, parser):
     """The parser: nobody, nowhere, with nothing."""
@@ -195,7 +195,7 @@ def monitor_is_deaf():
     is_(len(others), 1, "C33 one other process did: the parser", heard)
 
 
-# ---- after it -----------------------------------------------------------------
+# ---- after it ---------------------------------------------------------------
 
 def check_user(c, pid, uid, gid, groups, box):
     """What is left after the login: one process that is the user."""
@@ -328,7 +328,7 @@ def preauthenticated():
             is_(c.cmd("RETR 1"), b"+OK\r\n", "C33 %s: it works" % flags[0])
 
 
-# ---- what the kernel lets them do ------------------------------------------------
+# ---- what the kernel lets them do -------------------------------------------
 
 def user_session(users):
     c = opened("inetd", "-q", "-P", users.path)
@@ -511,7 +511,7 @@ def checker_call(users, what, call, args):
              "C40 and nobody gets in")
 
 
-# ---- when one of them dies or is stopped ----------------------------------------
+# ---- when one of them dies or is stopped ------------------------------------
 
 # Sanitizers catch the others and exit.
 DEATHS = (signal.SIGKILL,) if config("SANITIZE") else (
@@ -627,7 +627,7 @@ def checker_hangs():
            "C113 no process is left", processes(c))
 
 
-# ---- a checkpassword program's world ---------------------------------------------
+# ---- a checkpassword program's world ----------------------------------------
 
 PROGRAM = """#!/bin/sh
 tr '\\0' '\\n' </proc/$$/environ >%(out)s/environ

@@ -72,7 +72,7 @@ def say(c, pieces):
         wait_for(lambda: unread(c) == 0, 2)
 
 
-# ---- the scanner finds what is there -------------------------------------------
+# ---- the scanner finds what is there ----------------------------------------
 
 @test
 def scanner():
@@ -116,7 +116,7 @@ def scanner_sees_checker():
             like(c.rest(), r"-ERR \[SYS/TEMP\]", "C40 without it no login")
 
 
-# ---- memory ------------------------------------------------------------------
+# ---- memory -----------------------------------------------------------------
 
 def crowd():
     """Joe among others, whose hashes must not stay either."""
@@ -289,7 +289,7 @@ def programs():
             c.rest()
 
 
-# ---- arguments, environment, core --------------------------------------------
+# ---- arguments, environment, core -------------------------------------------
 
 def shown(pids):
     """Arguments and environments of processes, and their names."""
@@ -382,7 +382,7 @@ def core():
         skip("C49 a crash itself", "nothing dumps core here")
 
 
-# ---- the log ------------------------------------------------------------------
+# ---- the log ----------------------------------------------------------------
 
 def in_log(text, secrets):
     """Parts of these in a log, of five bytes or more."""
