@@ -234,6 +234,11 @@ class Tree:
                 if attempt == 49:
                     raise
                 time.sleep(0.1)
+        # A loop device that is still there has the old contents in memory.
+        for _ in range(100):
+            if not self.run("losetup", "-j", self.device):
+                break
+            time.sleep(0.1)
         self.run("debugfs", "-w", "-f", "/dev/stdin", self.device,
                  stdin="".join(c + "\n" for c in commands).encode())
         self.run("mount", "-o", "loop", self.device, self.point)
