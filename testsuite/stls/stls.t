@@ -284,6 +284,7 @@ def login_in_tls():
              if line.split()[0] in ("USER", "SASL")},
             "C47 -E: the logins in CAPA within TLS")
         whole("C47 -E, USER and PASS within TLS", c, box)
+    all_gone("C47 -E, USER and PASS within TLS", server)
     if HAS_SASL:
         with talk(server, tls=True) as c:
             is_(c.cmd("AUTH PLAIN " + GOOD), b"+OK\r\n",
