@@ -255,7 +255,7 @@ static void find_host(struct session *s, const struct nio_addr *from)
 	else if (nio_peer(STDIN_FILENO, &peer) == 0)
 		nio_addr_text(&t, &peer);
 	else
-		str_put(&t, "local");
+		str_put(&t, LOCAL_CLIENT);
 }
 
 /* Who the caller says it is, or the owner of this process. */

@@ -112,8 +112,6 @@ static void find_host(struct pa_request *q)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (q->host == NULL || q->host[0] == '\0')
 			q->host = env_get(names[i]);
-	if (q->host && q->host[0] == '\0')
-		q->host = NULL;
 }
 
 /*

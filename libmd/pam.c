@@ -261,7 +261,7 @@ static int set_items(pam_handle_t *h, const struct pa_request *q)
 	/* Modules like pam_access and pam_time want one. */
 	if (e == PAM_SUCCESS)
 		e = pam_set_item(h, PAM_TTY, "pop3");
-	if (e == PAM_SUCCESS && q->host)
+	if (e == PAM_SUCCESS && q->host && *q->host)
 		e = pam_set_item(h, PAM_RHOST, q->host);
 	return e;
 }

@@ -24,7 +24,7 @@ enum {
 
 struct pa_request {
 	const char *service;
-	const char *host;	/* PAM_RHOST, or null */
+	const char *host;	/* PAM_RHOST; or null, or "" */
 	const char *user;
 	char *pass;		/* is wiped */
 	const char *stamp;	/* of the greeting, for APOP; or null, or "" */

@@ -136,6 +136,12 @@ static void stand_alone(void)
 	setsid();
 }
 
+/* A name that nobody can find: PAM's audit would ask the DNS for it. */
+static const char *client_of(const struct session *s)
+{
+	return strcmp(s->host, LOCAL_CLIENT) == 0 ? "" : s->host;
+}
+
 static _Noreturn void run_program(const struct session *s, char **arg)
 {
 	char host[SAFE_NAME + 12], *env[] = { path_variable, host, NULL };
@@ -143,7 +149,7 @@ static _Noreturn void run_program(const struct session *s, char **arg)
 
 	str_init(&t, host, sizeof host);
 	str_put(&t, "TCPREMOTEIP=");
-	str_put(&t, s->host);
+	str_put(&t, client_of(s));
 	stand_alone();
 	execve(arg[0], arg, env);
 	_exit(EXIT_TEMPORARY);
@@ -154,7 +160,7 @@ static _Noreturn void check_by_program(const struct session *s,
 {
 	char self[512], *arg[PROGRAM_ARGS + 5];
 	char *pam[] = { (char *)CONFIG_PAM_HELPER, (char *)"-s",
-	    (char *)s->conf->service, (char *)"-r", (char *)s->host, NULL };
+	    (char *)s->conf->service, (char *)"-r", (char *)client_of(s), NULL };
 	int n = 0;
 
 	if (place_fds(request, reply) < 0)
@@ -173,7 +179,7 @@ static _Noreturn void check_by_pam(const struct session *s,
 	char buf[PA_RECORD], *env[] = { path_variable, NULL };
 	char *pass = request->p + strlen(request->p) + 1;
 	const struct pa_request q = {
-		.service = s->conf->service, .host = s->host,
+		.service = s->conf->service, .host = client_of(s),
 		.user = request->p, .pass = pass,
 		.stamp = pass + strlen(pass) + 1
 	};

@@ -14,6 +14,9 @@
 #include "pop3.h"
 #include "sandbox.h"
 
+/* What the log calls a client that has no address. */
+#define LOCAL_CLIENT "local"
+
 enum {
 	LISTEN_MAX = 8,		/* -l options */
 	PROGRAM_ARGS = 32,	/* operands of -C */
@@ -146,7 +149,7 @@ struct session {
 	char line[P3_LINE];
 	char user[P3_LINE];
 	char stamp[STAMP];	/* of the greeting; empty without APOP */
-	char host[SAFE_NAME];
+	char host[SAFE_NAME];	/* of the client, or LOCAL_CLIENT */
 	char name[SAFE_NAME];	/* of the user, for the log */
 	char maildir[256];	/* where a login has named one; else empty */
 	struct nio io;		/* all that waits for a login in one page */

@@ -96,6 +96,9 @@ def interface():
         got = file.read()
     ok(got.startswith(b"joe\0a b\0\0"), "user, password, no stamp", got)
     like(got, r"TCPREMOTEIP=192\.0\.2\.9$", "the client's address")
+    attempt(users, "joe", "pw", REFUSED, "no client's address", check)
+    with open(seen, "rb") as file:
+        like(file.read(), r"TCPREMOTEIP=$", "no client's address")
     unlike(got, "EVIL", "and nothing of the server's environment")
     like(got, r"^args 5: -x two words /.* mdpop3d -Z$",
          "its arguments and what it is to run")

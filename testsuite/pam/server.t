@@ -234,6 +234,10 @@ def what_modules_see():
     attempt(pam, "joe", "pw", IN, "-r", None, "-p", "imap4.x-y_z", "-r",
             "host.example.org").close()
     is_(dumped(path)[0]["rhost"], "host.example.org", "the host of -r")
+    path = pam.file("seen")
+    pam.odd("dump=" + path)
+    attempt(pam, "joe", "pw", IN, "from a pipe", None).close()
+    is_(dumped(path)[0].get("rhost"), None, "no host for who has none")
 
 
 @test
