@@ -7,7 +7,7 @@ tools/aflsession.c around main(): each run has a Maildir as it was, and looks
 afterwards whether messages are gone that nobody has deleted. What the
 sessions begin with is what other tests say to servers.
 
-AFL_SECONDS (60) for each; what is found stays in BUILD/afl/NAME/found.
+AFL_SECONDS (30) for each; what is found stays in BUILD/afl/NAME/found.
 """
 
 import glob
@@ -20,7 +20,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
 from security import *
 
-SECONDS = int(os.environ.get("AFL_SECONDS", 60))
+SECONDS = int(os.environ.get("AFL_SECONDS", 30))
 SUITE = os.path.dirname(TOOLS)
 OUT = BUILD + "/afl"
 WRAPPED = ("main", "poll", "clock_gettime")
