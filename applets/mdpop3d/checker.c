@@ -160,7 +160,8 @@ static _Noreturn void check_by_program(const struct session *s,
 {
 	char self[512], *arg[PROGRAM_ARGS + 5];
 	char *pam[] = { (char *)CONFIG_PAM_HELPER, (char *)"-s",
-	    (char *)s->conf->service, (char *)"-r", (char *)client_of(s), NULL };
+	    (char *)s->conf->service, (char *)"-r",
+	    (char *)client_of(s), NULL };
 	int n = 0;
 
 	if (place_fds(request, reply) < 0)
