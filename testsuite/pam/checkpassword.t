@@ -12,6 +12,7 @@ need_pam()
 need("FEATURE_MDPOP3D_CHECKPW")
 
 IN = b"+OK\r\n"
+_TOP = os.path.abspath(__file__).rsplit("/", 3)[0]
 ENV, SETPRIV = "/usr/bin/env", "/usr/bin/setpriv"
 LATER = b"-ERR [SYS/TEMP] login is not possible now\r\n"
 
@@ -78,6 +79,31 @@ def our_own():
     with attempt(users, "anyone", "x", IN, "a virtual user", helper(), "-s",
                  "virtual") as c:
         like(c.cmd("STAT"), r"^\+OK 4 ", "the Maildir of its module")
+
+
+@test
+def sample():
+    """contrib/checkpassword/check-users: virtual users of one user"""
+    check = program("perl"), _TOP + "/contrib/checkpassword/check-users"
+    users = Pam()
+    users.add("mail", uid=62012, stored="*")
+    for number, name in enumerate(("ann", "bob"), 1):
+        Maildir(users.home + "/mail/" + name, 62012).fill(number)
+    path = users.file("mailusers", "".join(
+        "%s@example.org:%s:%s\n" % (name, hashed(word), name)
+        for name, word in (("ann", "one word"), ("bob", "another"))) +
+        "bad line\nhalf:\n")
+    for count, name, word in ((1, "ann", "one word"), (2, "bob", "another")):
+        with attempt(users, name + "@example.org", word, IN,
+                     "sample: " + name, *check, path) as c:
+            like(c.cmd("STAT"), r"^\+OK %d " % count, "sample: the Maildir")
+    for name, word in (("ann@example.org", "another"), ("ann", "one word"),
+                       ("nobody@example.org", ""), ("half", "x"),
+                       ("ann@example.org", "")):
+        attempt(users, name, word, REFUSED, "sample: %s, %s" % (name, word),
+                *check, path)
+    attempt(users, "ann@example.org", "one word", LATER,
+            "sample: no list", *check, users.home + "/none")
 
 
 @test
