@@ -348,7 +348,7 @@ static void make_stamp(struct session *s)
 	str_u64(&t, (uint64_t)time(NULL));
 	str_hex(&t, bytes, sizeof bytes);
 	str_char(&t, '@');
-	str_safe(&t, tag, strlen(tag), 60);
+	str_safe(&t, tag, strlen(tag), 63);
 	str_char(&t, '>');
 }
 

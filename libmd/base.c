@@ -296,7 +296,7 @@ int opt_next(struct opt *o)
 
 static void close_range_of(int first, int last)
 {
-	enum { LIKELY = 255 };	/* where every close is a call */
+	enum { LIKELY = 1023 };	/* where every close is a call */
 
 	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
 		return;

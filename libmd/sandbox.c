@@ -177,7 +177,8 @@ void sb_private(bool may_exec)
 static int enter(const char *path)
 {
 	struct stat st;
-	int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+	/* Before Linux 3.6 no O_PATH would do. */
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC);
 	int e = 0;
 

@@ -806,13 +806,14 @@ def restart():
 
 
 def inherit(count, *args, pid="$$", fds=None, kind=socket.SOCK_STREAM,
-            listen=True):
+            listen=True, family=socket.AF_INET):
     """A server that is handed `count` sockets, as systemd does it."""
     sockets = []
     for _ in range(count):
-        s = socket.socket(socket.AF_INET, kind)
+        s = socket.socket(family, kind)
         cleanup(s.close)
-        s.bind(("127.0.0.1", 0))
+        s.bind(("127.0.0.1", 0) if family == socket.AF_INET else
+               scratch("inherited") + "/socket")
         if listen:
             s.listen(8)
         sockets.append(s)
@@ -835,8 +836,9 @@ def systemd():
     if not os.path.exists("/bin/bash"):
         raise Skip("no bash, whose descriptors may have two digits")
     box = Maildir().fill(1)
+    debug = ["-d"] * bool(config("FEATURE_MDPOP3D_DEBUG"))
     for count in (1, 2):
-        server = inherit(count, "-a", "-m", box.path)
+        server = inherit(count, "-a", "-m", box.path, *debug)
         for server.port in server.ports:
             like(visit(server), GOOD.decode(), "%d sockets: served" % count)
             ok(idle(server), "and free again")
@@ -846,6 +848,8 @@ def systemd():
             links = [os.readlink(where + fd) for fd in os.listdir(where)]
             is_(len([l for l in links if l.startswith("socket:")]), 2,
                 "a session holds only its own socket, as 0 and 1", links)
+        ok(server.log().count(": sandbox: ") <= 1,
+           "of the sandbox it speaks once", server.log())
         server.end()
 
 
@@ -859,6 +863,7 @@ def systemd_amiss():
     for what, how in (("not listening", {"listen": False}),
                       ("a datagram socket", {"listen": False,
                                              "kind": socket.SOCK_DGRAM}),
+                      ("a UNIX socket", {"family": socket.AF_UNIX}),
                       ("more than there are", {"fds": 3})):
         server = inherit(1, "-a", "-m", Maildir().path, **how)
         ok(server.wait() in (100, 111), what + ": refused", server.log())

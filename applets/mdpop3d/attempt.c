@@ -99,6 +99,7 @@ void attempt_become(struct session *s)
 		listen_note(NOTE_LOGIN);
 		listen_silence();
 	}
+	s->io.deadline = 0;
 	settle_fds(s);
 	e = au_become(&user);
 	sb_private(false);

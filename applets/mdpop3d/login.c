@@ -15,6 +15,7 @@
 #include "privsep.h"
 
 enum {
+	LAST_WORDS = 2000,	/* ms; less than the monitor waits for it */
 	/* Two names and a password, in base 64. */
 	PLAIN_LINE = (3 * P3_LINE + 2) / 3 * 4 + 2
 };
@@ -56,8 +57,14 @@ int login_ask(struct session *s, struct pv_request *r)
 		return attempt_step(s, r);
 	n = send(s->monitor, r, sizeof *r, MSG_NOSIGNAL);
 	wipe(r, sizeof *r);
-	if (n >= 0 && waits)
-		(void)recv(s->monitor, &answer, 1, 0);
+	if (n < 0 || !waits)
+		return answer;
+	/* Without one the monitor has taken over, or is no more. */
+	if (recv(s->monitor, &answer, 1, 0) != 1)
+		_exit(END_LOST);
+	/* However long that took, the client is to hear of it. */
+	if (s->io.deadline < nio_now() + LAST_WORDS)
+		s->io.deadline = nio_now() + LAST_WORDS;
 	return answer;
 }
 

@@ -63,6 +63,7 @@ struct monitor {
 	int link;
 	unsigned lines;		/* of -d */
 	bool heard;		/* a packet: so it has begun */
+	bool tls_asked;
 	int64_t until;		/* it is waited for; nio_now() */
 };
 
@@ -85,17 +86,25 @@ static int start_parser(struct monitor *m)
 
 /*
  * A parser that is just ending ends as it would have.  One that cannot be
- * killed, for root lacks CAP_KILL, ends when nobody is there any more.
+ * killed, for root lacks CAP_KILL, ends when nobody is there any more; -1 if
+ * it does not.
  */
 static int end_parser(const struct monitor *m)
 {
+	const int64_t until = nio_now() + GRACE;
+	const bool killed = kill(m->parser, SIGKILL) == 0;
 	int status = 0;
+	pid_t pid;
 
-	if (kill(m->parser, SIGKILL) < 0)
+	if (!killed)
 		shutdown(m->link, SHUT_RDWR);
-	while (waitpid(m->parser, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	do {
+		pid = waitpid(m->parser, &status, killed ? 0 : WNOHANG);
+		if (pid == 0)
+			(void)poll(NULL, 0, 10);
+	} while ((pid < 0 && errno == EINTR) ||
+	    (pid == 0 && nio_now() < until));
+	return pid < 0 ? 0 : pid == 0 ? -1 : status;
 }
 
 static void failed(struct session *s, const char *what, const char *why)
@@ -187,7 +196,7 @@ static bool is_allowed(const struct monitor *m, const struct pv_request *r)
 	case PV_LOG:
 		return ENABLE_FEATURE_MDPOP3D_DEBUG && c->debug;
 	case PV_STLS:
-		return ENABLE_FEATURE_MDPOP3D_STLS && !s->tls &&
+		return ENABLE_FEATURE_MDPOP3D_STLS && !m->tls_asked &&
 		    c->tls.control >= 0;
 	case PV_APOP:
 		if (!ENABLE_FEATURE_MDPOP3D_APOP || !s->stamp[0])
@@ -208,6 +217,7 @@ static bool obey(struct monitor *m, struct pv_request *r)
 
 	if (!waits && m->lines++ >= DEBUG_LINES)
 		return false;
+	m->tls_asked = m->tls_asked || r->kind == PV_STLS;
 	io->ipos = 0;
 	io->ilen = r->ahead_len;
 	memcpy(io->ibuf, r->ahead, r->ahead_len);
@@ -267,10 +277,10 @@ bool monitor_run(struct session *s)
 	}
 	while (!in && !s->end)
 		in = hear(&m);
-	if (in)
-		end_parser(&m);
+	if (in && end_parser(&m) < 0)
+		failed(s, "parser does not end", NULL);
 	close(m.link);		/* not before: it would be an answer */
-	if (in)
+	if (in && !s->end)
 		attempt_become(s);
 	return in && !s->end;
 }

@@ -156,7 +156,7 @@ static bool is_host_tag(const char *tag)
 {
 	size_t n = 0;
 
-	while (tag[n] > ' ' && tag[n] < 0x7F && !one_of("<>@", tag[n]))
+	while (tag[n] > ' ' && tag[n] < 0x7F && !one_of("<>@\\", tag[n]))
 		n++;
 	return n > 0 && n < 64 && !tag[n];
 }
@@ -323,7 +323,8 @@ static void use_defaults(struct conf *c)
 	    !c->checkpw && !c->preauth)
 		c->service = "pop3";
 	if (listening(c)) {
-		c->tls.control = -1;	/* all sessions would share one */
+		/* all sessions would share them */
+		c->tls = (struct ucspi_tls){ -1, -1, -1 };
 		if (c->penalty_most == NOT_GIVEN)
 			c->penalty_most = PENALTY_MOST;
 		if (!c->sessions)

@@ -212,7 +212,7 @@ static void enter(struct session *s)
 	}
 	/* Where all of it holds that is no news. */
 	if (ENABLE_FEATURE_MDPOP3D_SANDBOX && !ENABLE_SANITIZE &&
-	    !s->conf->quiet && s->conf->listens == 0 && (s->conf->debug ||
+	    !s->conf->quiet && s->conf->sessions == 0 && (s->conf->debug ||
 	    !d->sandbox.seccomp || !d->sandbox.landlock))
 		log_sandbox(&s->log, &d->sandbox);
 	if (d->skipped) {
@@ -222,7 +222,6 @@ static void enter(struct session *s)
 	}
 	if (!s->conf->preauth && !s->conf->quiet)
 		session_log(s, LG_INFO, "login", NULL);
-	s->io.deadline = 0;
 	s->state = P3_TRANSACTION;
 	reply_ok(s);
 }

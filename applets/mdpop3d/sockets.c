@@ -171,19 +171,32 @@ static int listen_spec(struct sockets *s, const char *spec)
 	return -1;
 }
 
+static int option(int fd, int name)
+{
+	int value;
+	socklen_t size = sizeof value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
+}
+
+/* Limits and penalties are about addresses, so UNIX sockets do not do. */
+static bool is_listener(int fd)
+{
+	int domain = option(fd, SO_DOMAIN);
+
+	return option(fd, SO_ACCEPTCONN) == 1 &&
+	    (domain == AF_INET || domain == AF_INET6);
+}
+
 static int take_inherited(struct sockets *s)
 {
 	uint64_t n = 0;
 
 	(void)environment_number("LISTEN_FDS", &n);
 	for (int fd = FIRST_INHERITED; n-- > 0; fd++) {
-		int listening = 0;
-		socklen_t size = sizeof listening;
-
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		    &size) < 0 || !listening) {
+		if (!is_listener(fd)) {
 			lg_say(s->lg, LG_ERR, "LISTEN_FDS: ",
-			    "not a listening socket", (char *)NULL);
+			    "not a listening TCP socket", (char *)NULL);
 			return -1;
 		}
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);

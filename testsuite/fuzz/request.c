@@ -44,7 +44,7 @@ enum {				/* conditions */
 	DEBUGS = 1, TLS = 2, TLS_FIRST = 4, APOP = 8, PROGRAM = 16,
 	QUIET = 32, NO_PAIR = 64, NO_FORK = 128,
 	TLS_FAILS = 256, BECOME_FAILS = 512, NO_HOME = 1024, LOWEST = 2048,
-	GIVEN = 4096, NO_KILL = 8192
+	GIVEN = 4096, NO_KILL = 8192, STAYS = 16384
 };
 
 enum {				/* ms, as the manual page has them */
@@ -72,7 +72,7 @@ static struct {
 	int answer, answer2;
 	bool granted;
 	unsigned checks, lines, notes, crashes, logins, closed;
-	bool tls;
+	bool tls, tls_asked;
 	struct pv_request r;	/* the packet */
 	size_t n;
 } w;
@@ -185,7 +185,7 @@ static bool is_offered(const struct pv_request *r)
 	case PV_LOG:
 		return how & DEBUGS;
 	case PV_STLS:
-		return how & TLS && !w.tls;
+		return how & TLS && !w.tls_asked;
 	case PV_APOP:
 		if (!(how & APOP))
 			return false;
@@ -254,6 +254,7 @@ static void judge_packet(void)
 		return;
 	}
 	w.waits = w.r.kind != PV_LOG;
+	w.tls_asked = w.tls_asked || w.r.kind == PV_STLS;
 	w.answer = w.answer2 = 0;
 	if (w.r.kind == PV_LOGIN || w.r.kind == PV_APOP) {
 		w.logins++;
@@ -348,18 +349,23 @@ static int w_kill(pid_t pid, int sig)
 	return 0;
 }
 
-/* Root without CAP_KILL: a parser that is alone ends. */
+/* Root without CAP_KILL: a parser that is alone should end. */
 static int w_shutdown(int fd, int what)
 {
 	assert(fd == LINK && w.link && what == SHUT_RDWR && how & NO_KILL);
-	if (w.alive)
+	if (w.alive && !(how & STAYS))
 		ends(END_EOF << 8);
 	return 0;
 }
 
 static pid_t w_waitpid(pid_t pid, int *status, int options)
 {
-	assert(pid == PARSER && !w.alive && !w.buried && options == 0);
+	assert(pid == PARSER && !w.buried);
+	assert(options == (how & NO_KILL ? WNOHANG : 0));
+	if (w.alive) {
+		assert(how & NO_KILL && how & STAYS);
+		return 0;
+	}
 	errno = EINTR;
 	if (in_byte(&in) == 7)
 		return -1;
@@ -565,10 +571,11 @@ static void check_login_done(void)
 static void check_end(bool in_now)
 {
 	bool began = !(how & (NO_PAIR | NO_FORK));
-	bool may = w.granted && !(how & (BECOME_FAILS | NO_HOME));
+	bool may = w.granted && w.buried && !(how & (BECOME_FAILS | NO_HOME));
 
 	assert(in_now == may);
-	assert(!w.other_end && (began ? !w.link && w.buried : !w.buried));
+	assert(!w.other_end && (began ? !w.link && w.buried != w.alive :
+	    !w.buried));
 	assert(w.now - 1000 <= LOGIN + LATER + w.logins * (CHECK + DELAY));
 	assert(w.logins <= CONFIG_MDPOP3D_LOGIN_TRIES);
 	assert(w.lines <= 200 + w.logins + 2 && w.notes <= w.logins + 2);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Control files: repaired, they are what Dovecot and Courier go on with."""
 
+import contextlib
 import json
 import os
 import poplib
@@ -299,8 +300,9 @@ def mine(peer):
     """What we have written belongs to the user."""
     for root, dirs, files in os.walk(peer.maildir.path):
         for name in dirs + files:
-            os.chown(os.path.join(root, name), OWNER, OWNER,
-                     follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):    # a lock
+                os.chown(os.path.join(root, name), OWNER, OWNER,
+                         follow_symlinks=False)
 
 
 def inside(peer, command, stdin=b""):

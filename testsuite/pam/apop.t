@@ -141,7 +141,7 @@ def stamps():
     with pam.greet() as c:
         is_(c.greeting, IN, "without -A: no stamp")
         like(c.cmd("APOP joe " + "0" * 32), r"^-ERR ", "and no APOP")
-    for bad in ("", "a b", "a>b", "a@b", "x" * 64, "\u00e9"):
+    for bad in ("", "a b", "a>b", "a@b", "a\\b", "x" * 64, "\u00e9"):
         with start("-e", "-T", bad) as c:
             c.rest()
             is_(c.server.wait(), 100, "-T %.9r is refused" % bad)

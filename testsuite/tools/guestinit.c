@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { WORDS = 32, GUEST_ADDRESS = 0x0A00020F };	/* of qemu's network */
@@ -88,6 +89,7 @@ static pid_t start(char *line)
 		word[n++] = p;
 	word[n] = NULL;
 	fflush(stdout);
+	tcdrain(STDOUT_FILENO);		/* a server does not wait for it */
 	pid = fork();
 	if (pid == 0) {
 		execv(word[0], word);
@@ -104,6 +106,7 @@ static void run(char *line)
 
 	if (line[0] == '&') {
 		start(line + 1);
+		usleep(300000);		/* one at a time has much to say */
 		return;
 	}
 	pid = start(line);
