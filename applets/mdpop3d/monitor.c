@@ -63,7 +63,7 @@ struct monitor {
 	int link;
 	unsigned lines;		/* of -d */
 	bool heard;		/* a packet: so it has begun */
-	bool tls_asked;
+	bool tls_asked;		/* and so not again */
 	int64_t until;		/* it is waited for; nio_now() */
 };
 
