@@ -73,7 +73,7 @@ static size_t piece;
 static int64_t now;
 static char out[1 << 16];
 static size_t out_len;
-static bool lost;
+static bool lost, alone;
 static unsigned attempts, logs;
 static int answer;
 
@@ -326,7 +326,7 @@ static ssize_t p_send(int fd, const void *p, size_t n, int flags)
 		decide(p);
 		return (ssize_t)n;
 	}
-	assert(fd == (session.tls ? TLS_OUT : CLEAR_OUT));
+	assert(fd == (session.tls ? TLS_OUT : CLEAR_OUT) && !alone);
 	lost = lost || (out_len > 500 && !(how & LET_ALL));
 	errno = EPIPE;
 	if (lost)
@@ -342,7 +342,8 @@ static ssize_t p_send(int fd, const void *p, size_t n, int flags)
 static ssize_t p_recv(int fd, void *p, size_t n, int flags)
 {
 	assert(fd == LINK && n == 1 && flags == 0);
-	if (answer == 0)	/* the monitor has gone */
+	alone = answer == 0;	/* the monitor has gone */
+	if (alone)
 		return 0;
 	*(unsigned char *)p = (unsigned char)answer;
 	return 1;
@@ -393,7 +394,7 @@ static void set_up(struct input *in)
 	wire[0].at = wire[1].at = out_len = 0;
 	from = wire;
 	attempts = logs = 0;
-	lost = false;
+	lost = alone = false;
 	now = 1000;
 }
 
